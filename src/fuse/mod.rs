@@ -1,0 +1,1 @@
+//! The FUSE side: fuser lives only here.

@@ -1,0 +1,36 @@
+//! Every bound that protects us from an image, with its reason.
+
+/// Bytes of one cached block of metadata.
+pub const METADATA_BLOCK: u64 = 64 * 1024;
+/// Metadata blocks kept: 8 MiB.
+pub const METADATA_BLOCKS: usize = 128;
+/// Defects told before we fall silent.
+pub const MAX_NOTES: usize = 200;
+/// Logical sectors searched for volume descriptors behind the System Area. ECMA-119 6.3 sets no bound;
+/// Linux reads 84.
+pub const MAX_VOLUME_DESCRIPTORS: u64 = 84;
+/// Continuation Areas followed for one directory record. SUSP 5.1 sets no bound; Linux follows 32.
+pub const MAX_CONTINUATIONS: usize = 32;
+/// Bytes of all Continuation Areas of one directory record.
+pub const MAX_CONTINUATION_BYTES: u64 = 64 * 1024;
+/// File sections of one file (ECMA-119 6.5.1 sets no bound): 64 TiB in sections of 4 GiB.
+pub const MAX_SECTIONS: usize = 16_384;
+/// Bytes of a name that Linux can hold (`NAME_MAX`).
+pub const MAX_NAME: usize = 255;
+/// Bytes of a symbolic link's target (`PATH_MAX`, less the final zero).
+pub const MAX_TARGET: usize = 4095;
+/// Directories above one another that a walk follows. Linux paths end at 4096 bytes.
+pub const MAX_DEPTH: usize = 2048;
+/// Symbolic links followed in one path, as Linux does.
+pub const MAX_LINKS: usize = 40;
+/// Bytes of packed directories kept.
+pub const DIRECTORY_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Opened file bodies kept.
+pub const OPEN_FILES: usize = 1024;
+/// Bytes of one directory that are read. The Data Length of a directory record has 32 bits; this is what
+/// about four million entries need.
+pub const MAX_DIRECTORY_BYTES: u64 = 1024 * 1024 * 1024;
+/// Hard-linked files whose record is remembered.
+pub const LINK_CACHE: usize = 65_536;
+/// Decoded blocks (zisofs) kept for each open file.
+pub const DECODED_BLOCKS: usize = 8;

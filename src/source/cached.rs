@@ -1,0 +1,108 @@
+//! Metadata blocks kept in memory, so that neighbouring records cost one read.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use lru::LruCache;
+
+use super::{SharedSource, Source, range_within};
+use crate::limits::{METADATA_BLOCK, METADATA_BLOCKS};
+
+/// A source whose blocks of 64 KiB are kept, the least recently used going first.
+#[derive(Debug)]
+pub struct Cached {
+    inner: SharedSource,
+    blocks: Mutex<LruCache<u64, Arc<[u8]>>>,
+}
+
+impl Cached {
+    pub fn new(inner: SharedSource) -> Self {
+        let capacity = NonZeroUsize::new(METADATA_BLOCKS).unwrap_or(NonZeroUsize::MIN);
+        Self { inner, blocks: Mutex::new(LruCache::new(capacity)) }
+    }
+
+    pub fn inner(&self) -> &SharedSource {
+        &self.inner
+    }
+
+    /// The block that holds `offset`, and where it begins. The last block of a source is short.
+    pub fn block(&self, offset: u64) -> io::Result<(Arc<[u8]>, u64)> {
+        let number = offset.checked_div(METADATA_BLOCK).unwrap_or(0);
+        let start = number.saturating_mul(METADATA_BLOCK);
+        if let Ok(mut blocks) = self.blocks.lock()
+            && let Some(block) = blocks.get(&number)
+        {
+            return Ok((Arc::clone(block), start));
+        }
+        let length = self.inner.len().saturating_sub(start).min(METADATA_BLOCK);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.inner.read_exact_at(&mut bytes, start)?;
+        let block: Arc<[u8]> = bytes.into();
+        if let Ok(mut blocks) = self.blocks.lock() {
+            blocks.put(number, Arc::clone(&block));
+        }
+        Ok((block, start))
+    }
+}
+
+impl Source for Cached {
+    fn len(&self) -> u64 {
+        self.inner.len()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        range_within(offset, buffer.len(), self.len())?;
+        let mut rest = &mut *buffer;
+        let mut at = offset;
+        while !rest.is_empty() {
+            // One bad sector must not take its 31 neighbours with it: read what was asked for, and no more.
+            let Ok((block, start)) = self.block(at) else { return self.inner.read_exact_at(rest, at) };
+            let inside = usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
+            let from = block.get(inside..).unwrap_or_default();
+            let take = from.len().min(rest.len());
+            let (now, later) = rest.split_at_mut(take);
+            let Some(bytes) = from.get(..take).filter(|bytes| !bytes.is_empty()) else {
+                return Err(super::beyond_the_end());
+            };
+            now.copy_from_slice(bytes);
+            rest = later;
+            at = at.saturating_add(u64::try_from(take).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails wherever a read touches byte 70,000.
+    #[derive(Debug)]
+    struct Scratched;
+
+    impl Source for Scratched {
+        fn len(&self) -> u64 {
+            200_000
+        }
+
+        fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            if (offset..offset + buffer.len() as u64).contains(&70_000) {
+                return Err(io::Error::from_raw_os_error(libc::EIO));
+            }
+            buffer.fill(7);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_bad_sector_does_not_hide_its_neighbours() {
+        let cached = Cached::new(Arc::new(Scratched));
+        let mut buffer = [0; 2048];
+        cached.read_exact_at(&mut buffer, 65_536).unwrap();
+        assert_eq!(buffer, [7; 2048]);
+        assert!(cached.read_exact_at(&mut buffer, 69_632).is_err());
+        cached.read_exact_at(&mut buffer, 200_000 - 2048).unwrap();
+        assert!(cached.read_exact_at(&mut buffer, 200_000 - 2047).is_err());
+    }
+}

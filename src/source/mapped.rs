@@ -1,0 +1,69 @@
+//! A regular file in memory, lent and never touched.
+//!
+//! Our own code never loads a byte of the map: when the file shrinks or its medium fails, a load kills the
+//! process with SIGBUS, while the kernel's `writev` from the same map answers `EFAULT` and the reader gets EIO.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use memmap2::Mmap;
+
+use super::{Source, range_within};
+
+/// Bytes of a memory map, good for nothing but handing to a system call.
+#[derive(Debug)]
+pub struct Lent<'a>(&'a [u8]);
+
+impl<'a> Lent<'a> {
+    /// The bytes, for a system call that writes them elsewhere. Nothing else may look at them.
+    pub fn for_syscall(&self) -> &'a [u8] {
+        self.0
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A file that lends its data from a memory map; whatever is looked at comes by positioned reads.
+#[derive(Debug)]
+pub struct Mapped {
+    file: File,
+    map: Mmap,
+}
+
+impl Mapped {
+    /// # Errors
+    /// When the file can't be mapped: empty, or on a file system without memory maps.
+    #[allow(unsafe_code)]
+    pub fn new(file: File) -> io::Result<Self> {
+        // SAFETY: no reference into the map is ever read through by this process: the only access is
+        // `Lent::for_syscall`, whose bytes only the kernel loads. So a file that changes or shrinks under the
+        // map breaks no assumption of the language and raises no signal.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(Self { file, map })
+    }
+}
+
+impl Source for Mapped {
+    fn len(&self) -> u64 {
+        u64::try_from(self.map.len()).unwrap_or(u64::MAX)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        range_within(offset, buffer.len(), self.len())?;
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn lend(&self, range: Range<u64>) -> Option<Lent<'_>> {
+        let start = usize::try_from(range.start).ok()?;
+        let end = usize::try_from(range.end).ok()?;
+        self.map.get(start..end).map(Lent)
+    }
+}

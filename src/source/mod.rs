@@ -1,0 +1,71 @@
+//! Bytes, addressed: an image file, and everything that is cut, joined or decoded from one.
+
+mod cached;
+mod decoded;
+mod extent;
+mod extents;
+mod file;
+mod mapped;
+mod memory;
+mod window;
+
+pub use cached::Cached;
+pub use decoded::{BlockDecoder, Decoded};
+pub use extent::{Extent, ExtentList, Location};
+pub use extents::Extents;
+pub use file::{FileSource, IoMode, open};
+pub use mapped::Lent;
+pub use memory::Memory;
+pub use window::Window;
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What stands at a place of a source, and up to where (a byte offset).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segment {
+    Data { end: u64 },
+    /// Reads as zeros because nothing is recorded.
+    Hole { end: u64 },
+}
+
+/// A sequence of bytes that can be read at any place, from many threads.
+pub trait Source: Send + Sync + Debug {
+    fn len(&self) -> u64;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills the whole buffer.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the range reaches beyond the end; whatever the medium says otherwise.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// The bytes of a range without copying them, where they lie together in a memory map.
+    fn lend(&self, _range: Range<u64>) -> Option<Lent<'_>> {
+        None
+    }
+
+    /// Whether the byte at `offset` (before the end) is data or belongs to a hole.
+    fn segment(&self, _offset: u64) -> Segment {
+        Segment::Data { end: self.len() }
+    }
+}
+
+pub type SharedSource = Arc<dyn Source>;
+
+/// The error for a range that reaches beyond the end of a source.
+pub(crate) fn beyond_the_end() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "beyond the end of the image")
+}
+
+/// `offset..offset + length`, if it lies within `len` bytes.
+pub(crate) fn range_within(offset: u64, length: usize, len: u64) -> io::Result<Range<u64>> {
+    let length = u64::try_from(length).map_err(|_| beyond_the_end())?;
+    let end = offset.checked_add(length).filter(|end| *end <= len).ok_or_else(beyond_the_end)?;
+    Ok(offset..end)
+}

@@ -1,0 +1,148 @@
+//! The file system without FUSE: every command and the FUSE adapter use it.
+
+mod cache;
+mod present;
+mod walk;
+
+pub use present::{Presentation, Shown};
+pub use walk::{Step, Walk};
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use lru::LruCache;
+
+use crate::error::{Error, Result};
+use crate::limits::{DIRECTORY_CACHE_BYTES, MAX_LINKS, MAX_TARGET, OPEN_FILES};
+use crate::source::SharedSource;
+use crate::volume::{Attribute, Directory, FileType, Node, NodeId, Volume, VolumeInfo};
+use cache::DirectoryCache;
+
+/// A volume with its caches.
+#[derive(Debug)]
+pub struct Tree {
+    volume: Box<dyn Volume>,
+    directories: Mutex<DirectoryCache>,
+    files: Mutex<LruCache<NodeId, SharedSource>>,
+}
+
+impl Tree {
+    pub fn new(volume: Box<dyn Volume>) -> Self {
+        let files = NonZeroUsize::new(OPEN_FILES).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            volume,
+            directories: Mutex::new(DirectoryCache::new(DIRECTORY_CACHE_BYTES)),
+            files: Mutex::new(LruCache::new(files)),
+        }
+    }
+
+    pub fn info(&self) -> &VolumeInfo {
+        self.volume.info()
+    }
+
+    pub fn notes(&self) -> &crate::notes::Notes {
+        self.volume.notes()
+    }
+
+    pub fn root(&self) -> NodeId {
+        self.volume.root()
+    }
+
+    pub fn node(&self, id: NodeId) -> Result<Node> {
+        self.volume.node(id)
+    }
+
+    /// The directory that a directory lies in; of the root, the root.
+    pub fn parent(&self, directory: NodeId) -> Result<NodeId> {
+        self.volume.parent(directory)
+    }
+
+    pub fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
+        self.volume.attributes(id)
+    }
+
+    pub fn read_link(&self, link: NodeId) -> Result<Vec<u8>> {
+        self.volume.read_link(link)
+    }
+
+    /// The whole directory, from the cache where it is there.
+    pub fn directory(&self, id: NodeId) -> Result<Arc<Directory>> {
+        if let Ok(mut cache) = self.directories.lock()
+            && let Some(directory) = cache.get(id)
+        {
+            return Ok(directory);
+        }
+        let directory = Arc::new(self.volume.read_dir(id)?);
+        if let Ok(mut cache) = self.directories.lock() {
+            cache.put(id, Arc::clone(&directory));
+        }
+        Ok(directory)
+    }
+
+    /// # Errors
+    /// [`Error::NotFound`] where the directory has no such name.
+    pub fn lookup(&self, directory: NodeId, name: &[u8]) -> Result<NodeId> {
+        self.directory(directory)?.find(name).map(|entry| entry.id).ok_or(Error::NotFound)
+    }
+
+    /// The body of a regular file, decoded.
+    pub fn file(&self, id: NodeId) -> Result<SharedSource> {
+        if let Ok(mut files) = self.files.lock()
+            && let Some(body) = files.get(&id)
+        {
+            return Ok(Arc::clone(body));
+        }
+        let body = self.volume.open(id)?;
+        if let Ok(mut files) = self.files.lock() {
+            files.put(id, Arc::clone(&body));
+        }
+        Ok(body)
+    }
+
+    /// The node at a path inside the volume. Symbolic links on the way are followed inside the volume (a
+    /// leading `/` is the volume's root); the last one only with `follow`.
+    pub fn resolve(&self, path: &[u8], follow: bool) -> Result<Node> {
+        let mut todo: VecDeque<Vec<u8>> = split(path).collect();
+        let mut here = self.node(self.root())?;
+        let mut links = 0_usize;
+        while let Some(name) = todo.pop_front() {
+            if here.kind != FileType::Directory {
+                return Err(Error::NotADirectory);
+            }
+            let next = match name.as_slice() {
+                b"." => continue,
+                b".." => self.node(self.parent(here.id)?)?,
+                name => self.node(self.lookup(here.id, name)?)?,
+            };
+            if next.kind != FileType::SymbolicLink || (todo.is_empty() && !follow) {
+                here = next;
+                continue;
+            }
+            links = links.saturating_add(1);
+            if links > MAX_LINKS {
+                return Err(Error::Loop);
+            }
+            let target = self.read_link(next.id)?;
+            if target.first() == Some(&b'/') {
+                here = self.node(self.root())?;
+            }
+            for component in split(&target).collect::<Vec<_>>().into_iter().rev() {
+                todo.push_front(component);
+            }
+            if todo.iter().map(Vec::len).sum::<usize>() > MAX_TARGET.saturating_mul(2) {
+                return Err(Error::Loop);
+            }
+        }
+        Ok(here)
+    }
+
+    /// All nodes below `from`, which comes first; every directory once, whatever loops the disc has.
+    pub fn walk(&self, from: NodeId) -> Walk<'_> {
+        Walk::new(self, from)
+    }
+}
+
+fn split(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec)
+}
