@@ -1,1 +1,5 @@
 //! The command line.
+
+pub mod exit;
+pub mod image;
+pub mod options;

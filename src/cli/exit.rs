@@ -1,0 +1,72 @@
+//! How a command ends: the exit codes, which are those of mount(8), and the one line that says why.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The documented exit codes: what `--help`, the man page and README list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    Success = 0,
+    /// Wrong words on the command line, or no permission.
+    Usage = 1,
+    /// The system lacks something: no memory, no /dev/fuse, no fusermount3.
+    System = 2,
+    /// A mistake of mount-iso itself.
+    Internal = 4,
+    /// Ended by Ctrl-C or SIGTERM before the work was done.
+    Interrupted = 8,
+    /// The image, the directory or the file in the image can't be used.
+    Failure = 32,
+    /// Part of the work succeeded: some files could not be read, some drives not unmounted.
+    Partial = 64,
+}
+
+impl Code {
+    /// Every code with its meaning, for help and man page.
+    pub const TABLE: &'static [(Self, &'static str)] = &[
+        (Self::Success, "success"),
+        (Self::Usage, "wrong usage, or no permission"),
+        (Self::System, "system error: no /dev/fuse, no fusermount3, out of memory"),
+        (Self::Internal, "internal error (a bug: please report it)"),
+        (Self::Interrupted, "interrupted by the user"),
+        (Self::Failure, "the image, the mount point or the file in the image can't be used"),
+        (Self::Partial, "some of it succeeded"),
+    ];
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a command failed: one line, and where there is one, the hint that solves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub code: Code,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mount-iso: {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}

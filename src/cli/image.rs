@@ -1,0 +1,50 @@
+//! From the name of an image on the command line to its tree.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::exit::{Code, Failure};
+use super::options::Options;
+use crate::container;
+use crate::disc::{Chosen, Disc};
+use crate::error::Error;
+use crate::text::printable;
+use crate::tree::Tree;
+
+/// An image, ready to be shown.
+#[derive(Debug)]
+pub struct Opened {
+    pub disc: Disc,
+    pub chosen: Chosen,
+    pub tree: Tree,
+}
+
+/// A path as it may be printed.
+pub fn shown(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}
+
+/// Opens and probes an image without choosing a tree.
+pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
+    let source = container::open(path, options.io)
+        .map_err(|error| Failure::new(Code::Failure, format!("{}: {error}", shown(path))))?;
+    Disc::probe(source, &options.iso).map_err(|error| failed(path, &error))
+}
+
+/// Opens an image and the tree of it that the options choose.
+pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
+    let disc = probe(path, options)?;
+    let chosen = disc.choose(&options.selection).map_err(|error| failed(path, &error))?;
+    let volume = disc.open(chosen.kind, &options.iso).map_err(|error| failed(path, &error))?;
+    log::info!("{}: showing {}", shown(path), chosen.reason);
+    Ok(Opened { disc, chosen, tree: Tree::new(volume) })
+}
+
+/// The failure that an error of the image is.
+pub fn failed(path: &Path, error: &Error) -> Failure {
+    let message = match error {
+        Error::NotADisc(reason) => format!("{}: not a disc image: {reason}", shown(path)),
+        error => format!("{}: {error}", shown(path)),
+    };
+    Failure::new(Code::Failure, message)
+}
