@@ -1,0 +1,6 @@
+//! Tests of the whole: built images, mounts, and what Linux itself shows.
+
+#[path = "../build/mod.rs"]
+mod build;
+
+mod builder;
