@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::aaip::AttributeBuilder;
 use super::descriptor;
 use super::extent::{Geometry, Run};
 use super::links::{self, Links};
@@ -37,6 +38,7 @@ pub struct Iso9660 {
     root: NodeId,
     /// Bytes to skip in each System Use area (SUSP 5.3).
     skip: u8,
+    has_attributes: bool,
     info: VolumeInfo,
 }
 
@@ -60,6 +62,7 @@ impl Iso9660 {
             root_record: tree.root.clone(),
             root,
             skip: tree.skip,
+            has_attributes: tree.attributes,
             info: tree.info.clone(),
         })
     }
@@ -156,11 +159,20 @@ impl Iso9660 {
         if self.naming != Naming::RockRidge {
             return RockRidge::default();
         }
+        let (area, at, skip) = self.system_use(record);
+        RockRidge::read(area, at, skip, &self.reader())
+    }
+
+    /// The System Use area of a record, where it begins, and how much of it to skip.
+    fn system_use<'a>(&self, record: &'a Record) -> (&'a [u8], u64, u8) {
         let (area, at) = record.system_use();
         // SUSP 5.3: the area with the SP entry itself is read from its beginning.
         let skip = if record.at == self.root.get() && area.starts_with(b"SP") { 0 } else { self.skip };
-        let reader = Reader { metadata: &self.metadata, block_size: self.geometry.block_size, notes: &self.notes };
-        RockRidge::read(area, at, skip, &reader)
+        (area, at, skip)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { metadata: &self.metadata, block_size: self.geometry.block_size, notes: &self.notes }
     }
 
     /// All sections of a file (ECMA-119 6.5.1), the given one first.
@@ -310,8 +322,24 @@ impl Volume for Iso9660 {
         }
     }
 
-    fn attributes(&self, _id: NodeId) -> Result<Vec<Attribute>> {
-        Ok(Vec::new())
+    fn has_attributes(&self) -> bool {
+        self.has_attributes
+    }
+
+    fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
+        if !self.has_attributes {
+            return Ok(Vec::new());
+        }
+        let record = self.record(id)?;
+        let (area, at, skip) = self.system_use(&record);
+        let mut found = AttributeBuilder::default();
+        let area_at = at.saturating_add(u64::from(skip));
+        self.reader().visit(area.get(usize::from(skip)..).unwrap_or_default(), area_at, &mut |entry| {
+            if entry.signature == *b"AL" {
+                found.take(entry.data);
+            }
+        });
+        Ok(found.finish())
     }
 
     fn notes(&self) -> &Notes {
