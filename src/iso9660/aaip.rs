@@ -11,36 +11,36 @@ const MAX_BYTES: usize = 128 * 1024;
 /// Puts the component records of AL entries together: names and values in turn.
 #[derive(Debug, Default)]
 pub struct AttributeBuilder {
-    components: Vec<Vec<u8>>,
-    /// The last component goes on in the next record.
-    unfinished: bool,
-    bytes: usize,
+    /// The component areas of all entries in a row: a component record may begin in one and end in the next.
+    area: Vec<u8>,
 }
 
 impl AttributeBuilder {
     /// Takes the data of one AL entry, which has the layout of SL (RRIP 4.1.3).
     pub fn take(&mut self, data: &[u8]) {
-        const CONTINUE: u8 = 0x01;
-        let mut rest = data.get(1..).unwrap_or_default();
-        while let [flags, length, later @ ..] = rest {
-            let Some(content) = later.get(..usize::from(*length)) else { return };
-            self.bytes = self.bytes.saturating_add(content.len());
-            if self.bytes > MAX_BYTES {
-                return;
-            }
-            match self.components.last_mut().filter(|_| self.unfinished) {
-                Some(component) => component.extend_from_slice(content),
-                None => self.components.push(content.to_vec()),
-            }
-            self.unfinished = flags & CONTINUE != 0;
-            rest = later.get(usize::from(*length)..).unwrap_or_default();
+        let components = data.get(1..).unwrap_or_default();
+        if self.area.len().saturating_add(components.len()) <= MAX_BYTES {
+            self.area.extend_from_slice(components);
         }
     }
 
     /// The attributes that Linux has a name space for. The compact ACL (empty name) and what libisofs notes for
     /// itself (`isofs.`) are left out.
     pub fn finish(self) -> Vec<Attribute> {
-        let mut components = self.components.into_iter();
+        const CONTINUE: u8 = 0x01;
+        let mut components: Vec<Vec<u8>> = Vec::new();
+        let mut unfinished = false;
+        let mut rest = self.area.as_slice();
+        while let [flags, length, later @ ..] = rest {
+            let Some(content) = later.get(..usize::from(*length)) else { break };
+            match components.last_mut().filter(|_| unfinished) {
+                Some(component) => component.extend_from_slice(content),
+                None => components.push(content.to_vec()),
+            }
+            unfinished = flags & CONTINUE != 0;
+            rest = later.get(usize::from(*length)..).unwrap_or_default();
+        }
+        let mut components = components.into_iter();
         let mut attributes = Vec::new();
         while let (Some(name), Some(value)) = (components.next(), components.next()) {
             if let Some(name) = full_name(&name) {
@@ -74,7 +74,8 @@ mod tests {
     fn components_are_joined_across_entries_and_named_in_full() {
         let mut builder = AttributeBuilder::default();
         builder.take(b"\x01\x00\x04\x03one\x01\x02va");
-        builder.take(b"\x01\x00\x03lue\x00\x00\x00\x02zz");
+        builder.take(b"\x01\x00\x03lue\x00\x00\x00\x02z");
+        builder.take(b"\x01z");
         builder.take(b"\x00\x00\x05\x04x.cx\x00\x01y\x00\x06user.z\x00\x00");
         let found = builder.finish();
         assert_eq!(found.len(), 2);

@@ -171,6 +171,18 @@ impl Iso9660 {
         (area, at, skip)
     }
 
+    fn attributes_of(&self, record: &Record) -> Vec<Attribute> {
+        let (area, at, skip) = self.system_use(record);
+        let mut found = AttributeBuilder::default();
+        let skipped = area.get(usize::from(skip)..).unwrap_or_default();
+        self.reader().visit(skipped, at.saturating_add(u64::from(skip)), &mut |entry| {
+            if entry.signature == *b"AL" {
+                found.take(entry.data);
+            }
+        });
+        found.finish()
+    }
+
     fn reader(&self) -> Reader<'_> {
         Reader { metadata: &self.metadata, block_size: self.geometry.block_size, notes: &self.notes }
     }
@@ -331,15 +343,15 @@ impl Volume for Iso9660 {
             return Ok(Vec::new());
         }
         let record = self.record(id)?;
-        let (area, at, skip) = self.system_use(&record);
-        let mut found = AttributeBuilder::default();
-        let area_at = at.saturating_add(u64::from(skip));
-        self.reader().visit(area.get(usize::from(skip)..).unwrap_or_default(), area_at, &mut |entry| {
-            if entry.signature == *b"AL" {
-                found.take(entry.data);
-            }
-        });
-        Ok(found.finish())
+        let found = self.attributes_of(&record);
+        if !found.is_empty() || !record.is_self() || id == self.root {
+            return Ok(found);
+        }
+        // xorriso writes the attributes of a directory only where its parent names it.
+        let run = self.directory_run(self.parent(id)?)?;
+        let mut siblings = Scan::new(&self.metadata, &self.notes, run);
+        let named = siblings.find(|entry| !entry.is_self() && self.geometry.data(entry) == id.get());
+        Ok(named.map(|entry| self.attributes_of(&entry)).unwrap_or_default())
     }
 
     fn notes(&self) -> &Notes {
