@@ -11,7 +11,7 @@
 //!
 //! Only the standard library and (for zisofs) flate2 are needed, so benches may include this tree too.
 
-#![allow(dead_code, reason = "every user of the builder needs another part of it")]
+#![allow(dead_code, unused_imports, reason = "every user of the builder needs another part of it")]
 
 pub mod content;
 pub mod descriptor;

@@ -2,5 +2,12 @@
 
 #[path = "../build/mod.rs"]
 mod build;
+#[path = "../oracle/walk.rs"]
+mod walk;
 
 mod builder;
+mod corpus;
+mod differential;
+mod drive;
+mod hostile;
+mod manifest;

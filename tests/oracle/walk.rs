@@ -219,9 +219,7 @@ const ROUND: [u32; 64] = [
 impl Sha256 {
     #[allow(clippy::new_without_default, reason = "nobody asks for a default hash")]
     pub fn new() -> Self {
-        let state = [
-            0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-        ];
+        let state = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
         Self { state, block: Vec::with_capacity(64), len: 0 }
     }
 
