@@ -1,0 +1,3 @@
+//! Tests of the whole: one binary, a module for each floor or command.
+
+mod mutants;
