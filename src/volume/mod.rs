@@ -77,7 +77,7 @@ pub struct Device {
 }
 
 /// The times of a node; `None` where the disc does not record one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Times {
     pub modified: Option<Timestamp>,
     pub accessed: Option<Timestamp>,
