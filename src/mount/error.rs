@@ -1,8 +1,8 @@
 //! Why mounting or unmounting failed, and what helps.
 
 use std::fmt;
-use std::path::Path;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::text::printable;
 

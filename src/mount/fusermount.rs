@@ -32,8 +32,11 @@ pub(super) fn program() -> Option<PathBuf> {
 
 pub(super) fn mount(request: &Request) -> Result<OwnedFd, MountError> {
     let Some(program) = program() else {
-        return Err(MountError::new(Kind::System, "users need the program fusermount3 for mounting, and it is missing")
-            .hint("install it: `apt install fuse3`, `dnf install fuse3`, `pacman -S fuse3`, `apk add fuse3`"));
+        return Err(MountError::new(
+            Kind::System,
+            "users need the program fusermount3 for mounting, and it is missing",
+        )
+        .hint("install it: `apt install fuse3`, `dnf install fuse3`, `pacman -S fuse3`, `apk add fuse3`"));
     };
     let system = |what: &str, error: io::Error| MountError::new(Kind::System, format!("{what}: {error}"));
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
@@ -96,7 +99,8 @@ fn explain(output: &Output, request: &Request) -> MountError {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().next().unwrap_or_default();
     let said = said.split_once(": ").map_or(said, |(_, rest)| rest);
-    let said = if said.is_empty() { format!("fusermount3 failed ({})", output.status) } else { printable(said.as_bytes()) };
+    let said =
+        if said.is_empty() { format!("fusermount3 failed ({})", output.status) } else { printable(said.as_bytes()) };
     let point = shown(&request.point);
     let error = |kind| MountError::new(kind, format!("cannot mount on {point}: {said}"));
     if said.contains("user_allow_other") {
@@ -105,9 +109,7 @@ fn explain(output: &Output, request: &Request) -> MountError {
     } else if said.contains("no write access") {
         error(Kind::Permission).hint("users mount on directories they may write to: use one of your own")
     } else if said.contains("device not found") || said.contains("failed to open /dev/fuse") {
-        error(Kind::System).hint(format!(
-            "{NO_DEVICE_HINT}; users also need read and write access to /dev/fuse"
-        ))
+        error(Kind::System).hint(format!("{NO_DEVICE_HINT}; users also need read and write access to /dev/fuse"))
     } else if said.contains("Permission denied") {
         error(Kind::Permission).hint(
             "AppArmor on Ubuntu allows fusermount3 to mount below $HOME, /mnt, /media, /tmp and $XDG_RUNTIME_DIR only: \
@@ -141,8 +143,7 @@ mod tests {
             allow_other: false,
             default_permissions: true,
         };
-        let expected =
-            b"ro,nosuid,nodev,noexec,default_permissions,fsname=/i/a\\,suid\\\\b \xff.iso,subtype=mount-iso";
+        let expected = b"ro,nosuid,nodev,noexec,default_permissions,fsname=/i/a\\,suid\\\\b \xff.iso,subtype=mount-iso";
         assert_eq!(options(&request).as_bytes(), expected);
     }
 }

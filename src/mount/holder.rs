@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{Flock, OFlag};
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -18,7 +18,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, setsid};
 
 use super::error::Kind;
-use super::{Entry, lock, table, unmount};
+use super::table::{self, Entry};
+use super::unmount::{lock, unmount};
 use crate::sys;
 
 /// The end of a worker that has a moment to end by itself.
@@ -39,8 +40,8 @@ struct Point {
     file_system: Option<(u32, u32)>,
     /// Made by us for this mount.
     made: bool,
-    /// Held as long as somebody tidies; see [`super::wait_for_holder`].
-    _lock: Option<Flock<File>>,
+    /// Locked until every process that has it open is gone; see [`super::wait_for_holder`].
+    _lock: Option<File>,
 }
 
 /// How a start ended.

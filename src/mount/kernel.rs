@@ -27,8 +27,14 @@ pub(super) enum Refusal {
 pub(super) fn mount(request: &Request) -> Result<OwnedFd, Refusal> {
     let device = open_device().map_err(|error| Refusal::Open(errno(&error)))?;
     let data = data(request, device.as_raw_fd());
-    nix::mount::mount(Some(request.source.as_os_str()), &request.point, Some(TYPE), flags(request), Some(data.as_str()))
-        .map_err(Refusal::Mount)?;
+    nix::mount::mount(
+        Some(request.source.as_os_str()),
+        &request.point,
+        Some(TYPE),
+        flags(request),
+        Some(data.as_str()),
+    )
+    .map_err(Refusal::Mount)?;
     Ok(device.into())
 }
 
@@ -78,8 +84,7 @@ impl Refusal {
                 .hint("the container's rules forbid the device; start it with `--device /dev/fuse`"),
             Self::Open(errno) => MountError::new(Kind::System, format!("{DEVICE}: {}", errno.desc())),
             Self::Mount(errno @ Errno::ENODEV) => {
-                MountError::new(Kind::System, format!("this kernel has no FUSE: {}", errno.desc()))
-                    .hint(NO_DEVICE_HINT)
+                MountError::new(Kind::System, format!("this kernel has no FUSE: {}", errno.desc())).hint(NO_DEVICE_HINT)
             }
             Self::Mount(errno) => {
                 MountError::new(Kind::Point, format!("cannot mount on {}: {}", shown(point), errno.desc()))
@@ -88,7 +93,7 @@ impl Refusal {
     }
 }
 
-pub fn explain_remount(errno: Errno, point: &Path) -> MountError {
+pub(super) fn explain_remount(errno: Errno, point: &Path) -> MountError {
     let error = MountError::new(Kind::Permission, format!("cannot remount {}: {}", shown(point), errno.desc()));
     match errno {
         Errno::EPERM => error.hint("only root can change a mount; unmount it and mount it anew instead"),

@@ -18,7 +18,7 @@ use nix::errno::Errno;
 
 pub use error::{Kind, MountError};
 pub use holder::{Drive, Standing, block_signals, run_in_background, run_in_foreground, unblock_signals};
-pub use unmount::{is_stale, unmount, wait_for_holder};
+pub use unmount::{absolute, is_stale, unmount, wait_for_holder};
 
 /// The file system type that the mount table shows.
 pub const TYPE: &str = "fuse.mount-iso";
@@ -53,4 +53,12 @@ pub fn mount(request: &Request) -> Result<OwnedFd, MountError> {
         }
         Err(refusal) => Err(refusal.explain(&request.point)),
     }
+}
+
+/// Changes the flags of what is mounted; all else stays.
+///
+/// # Errors
+/// When the user is not root, or nothing is mounted there.
+pub fn remount(request: &Request) -> Result<(), MountError> {
+    kernel::remount(request).map_err(|errno| kernel::explain_remount(errno, &request.point))
 }

@@ -1,7 +1,7 @@
 //! Unmounting, by whatever way the user may.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, umount2};
 
 use super::error::{Kind, MountError, shown};
@@ -28,9 +28,7 @@ pub fn unmount(point: &Path, lazy: bool) -> Result<(), MountError> {
         Ok(()) => Ok(()),
         Err(Errno::EBUSY) => Err(busy(point)),
         Err(Errno::EPERM) => as_user(point, lazy),
-        Err(errno) => {
-            Err(MountError::new(Kind::Point, format!("cannot unmount {}: {}", shown(point), errno.desc())))
-        }
+        Err(errno) => Err(MountError::new(Kind::Point, format!("cannot unmount {}: {}", shown(point), errno.desc()))),
     }
 }
 
@@ -54,7 +52,9 @@ fn as_user(point: &Path, lazy: bool) -> Result<(), MountError> {
         return Err(busy(point));
     }
     // fusermount3 doesn't find directories with `#` in their name; umount(8) does, and knows users' FUSE mounts.
-    if let Some(program) = ["/usr/bin/umount", "/bin/umount", "/run/wrappers/bin/umount"].iter().find(|path| Path::new(path).is_file()) {
+    if let Some(program) =
+        ["/usr/bin/umount", "/bin/umount", "/run/wrappers/bin/umount"].iter().find(|path| Path::new(path).is_file())
+    {
         let mut command = Command::new(program);
         command.args(lazy.then_some("-l")).arg("--").arg(point);
         match run(command) {
@@ -87,8 +87,10 @@ pub fn is_stale(point: &Path) -> bool {
 /// What a holder locks as long as it lives: the directory it mounts on, as it is before.
 ///
 /// `None` where the directory can't be read: then nobody will wait for the holder.
-pub(super) fn lock(point: &Path) -> Option<Flock<File>> {
-    Flock::lock(open(point).ok()?, FlockArg::LockSharedNonblock).ok()
+pub(super) fn lock(point: &Path) -> Option<File> {
+    let directory = open(point).ok()?;
+    directory.try_lock_shared().ok()?;
+    Some(directory)
 }
 
 fn open(point: &Path) -> std::io::Result<File> {
@@ -108,8 +110,8 @@ pub fn wait_for_holder(point: &Path, limit: Duration) {
     let end = Instant::now() + limit;
     while Instant::now() < end {
         let Ok(directory) = open(point) else { return };
-        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Err((_, Errno::EWOULDBLOCK)) => sleep(Duration::from_millis(5)),
+        match directory.try_lock() {
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(5)),
             _ => return,
         }
     }
