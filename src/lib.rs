@@ -10,6 +10,7 @@ pub mod cli;
 pub mod error;
 pub mod fuse;
 pub mod limits;
+pub mod mount;
 pub mod notes;
 pub mod sys;
 pub mod text;

@@ -1,5 +1,119 @@
 //! The command line.
 
 pub mod exit;
+pub mod help;
+pub mod helper;
 pub mod image;
+pub mod list;
+pub mod log;
+pub mod mount;
 pub mod options;
+pub mod place;
+pub mod split;
+pub mod unmount;
+pub mod verb;
+pub mod words;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use exit::{Code, Failure};
+
+/// A virtual drive for disc images.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mount-iso",
+    version,
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    override_usage = help::USAGE,
+    after_help = help::after(),
+    after_long_help = help::after_long(),
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+struct Cli {
+    /// Tell more; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    /// Tell nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Every verb; a new one is a line here and a line in [`Verb::run`].
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Mount(Box<mount::MountArgs>),
+    #[command(visible_aliases = ["umount", "eject", "detach"])]
+    Unmount(unmount::UnmountArgs),
+    #[command(visible_alias = "status")]
+    List(list::ListArgs),
+    Help(help::HelpArgs),
+}
+
+impl Verb {
+    fn run(&self) -> Result<Code, Failure> {
+        match self {
+            Self::Mount(args) => mount::run(args),
+            Self::Unmount(args) => unmount::run(args),
+            Self::List(args) => list::run(args),
+            Self::Help(args) => help::run(command(), args),
+        }
+    }
+
+    /// Debugging shows everything, whatever `-v` says.
+    fn debugs(&self) -> bool {
+        matches!(self, Self::Mount(args) if args.debug)
+    }
+}
+
+/// The whole command line as clap has it, for help, completions and manual pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs mount-iso with the arguments of a process, the first of which is its name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    // A parent that ignores this signal passes that on, and then nobody can tell how a child process ended.
+    let _ = crate::sys::default_action(nix::sys::signal::Signal::SIGCHLD);
+    let result = match helper::kind(&args) {
+        Some(kind) => helper::run(kind, args.get(1..).unwrap_or_default()),
+        None => match Cli::try_parse_from(verb::supplied(args)) {
+            Ok(cli) => {
+                log::start(log::level(if cli.verb.debugs() { 2 } else { cli.verbose }, cli.quiet));
+                cli.verb.run()
+            }
+            Err(error) => return usage(&error),
+        },
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.code.into()
+        }
+    }
+}
+
+/// Help goes to standard output and is a success; all else is wrong usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to be told where the streams are gone.
+    let _ = error.print();
+    if error.use_stderr() { Code::Usage.into() } else { Code::Success.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn clap_finds_the_command_line_sound() {
+        super::command().debug_assert();
+    }
+}

@@ -19,7 +19,7 @@ use crate::error::{Defect, Error, Result};
 use crate::limits::MAX_SECTIONS;
 use crate::notes::Notes;
 use crate::source::{Cached, Decoded, ExtentList, Extents, SharedSource, Source};
-use crate::volume::{Attribute, Device, Directory, FileType, Node, NodeId, Times, Volume, VolumeInfo};
+use crate::volume::{Attribute, Directory, FileType, Node, NodeId, Times, Volume, VolumeInfo};
 
 /// A tree of an ISO 9660 image.
 ///
@@ -380,7 +380,7 @@ fn describe(id: NodeId, kind: FileType, size: u64, recorded: u64, record: &Recor
         uid: posix.map(|posix| posix.uid),
         gid: posix.map(|posix| posix.gid),
         links: posix.map(|posix| posix.links),
-        device: rock_ridge.device.unwrap_or(Device::default()),
+        device: rock_ridge.device.unwrap_or_default(),
         times: Times { modified, ..times },
     }
 }

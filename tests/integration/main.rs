@@ -1,4 +1,4 @@
-//! Tests of the whole: built images, mounts, and what Linux itself shows.
+//! Tests of the whole: one binary, a module for each floor or command.
 
 #[path = "../build/mod.rs"]
 mod build;
@@ -11,3 +11,4 @@ mod differential;
 mod drive;
 mod hostile;
 mod manifest;
+mod mutants;

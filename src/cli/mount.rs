@@ -1,0 +1,306 @@
+//! `mount-iso mount`, the verb that is meant when there is none.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use nix::unistd::geteuid;
+
+use super::exit::{Code, Failure};
+use super::image::{self, shown};
+use super::log as logging;
+use super::options::{ImageArgs, Options, Unknown};
+use super::place::{self, Place};
+use crate::fuse::{self, Service};
+use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
+use crate::sys;
+
+/// Mount an image; the command may be left out
+///
+/// The image is checked first: what is wrong with it is told, and nothing is mounted. The command returns when the
+/// drive can be read. Whatever is asked for, a drive is read-only, and its device files and set-id programs are
+/// not trusted.
+#[derive(Debug, Clone, Args)]
+#[command(override_usage = "mount-iso [mount] [OPTIONS] IMAGE [DIR]", after_help = super::help::exit_codes())]
+pub struct MountArgs {
+    /// The disc image, or a block device
+    #[arg(value_name = "IMAGE", value_hint = clap::ValueHint::FilePath)]
+    pub image: PathBuf,
+
+    /// Where to mount it; without, a directory is made, printed, and removed when the drive is unmounted
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub directory: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub options: ImageArgs,
+
+    /// Stay in the foreground; Ctrl-C unmounts
+    #[arg(short, long)]
+    pub foreground: bool,
+
+    /// Debug: stay in the foreground and tell everything
+    #[arg(short, long)]
+    pub debug: bool,
+
+    /// Make the directory DIR if it is missing, and remove it when the drive is unmounted
+    #[arg(short = 'p', long)]
+    pub mkdir: bool,
+
+    /// File to log to [default: the system log; standard error in the foreground]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub log: Option<PathBuf>,
+
+    /// Threads that answer the kernel [default: as many as processors, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+
+    /// Answer the kernel with a single thread, as fuseiso does
+    #[arg(short = 's', long = "single-thread", conflicts_with = "threads")]
+    pub single_thread: bool,
+
+    /// Encoding of the names that are shown, as `-o iocharset=` and as fuseiso has it
+    #[arg(short = 'c', long, value_name = "NAME")]
+    pub charset: Option<OsString>,
+
+    /// File system type, as for mount(8): iso9660, auto, mount-iso
+    #[arg(short = 't', long = "types", value_name = "TYPE")]
+    pub types: Option<String>,
+
+    /// Read-only, which the drive always is
+    #[arg(short = 'r', long = "read-only")]
+    pub read_only: bool,
+
+    /// Accepted; the drive is read-only all the same
+    #[arg(short = 'w', long = "rw", visible_alias = "read-write")]
+    pub read_write: bool,
+
+    /// Accepted as for mount(8), without an effect
+    #[arg(short = 'n', hide = true)]
+    pub no_table: bool,
+}
+
+/// A mount, once all words are understood.
+#[derive(Debug)]
+pub struct Plan {
+    pub image: PathBuf,
+    pub directory: Option<PathBuf>,
+    pub make_directory: bool,
+    pub foreground: bool,
+    /// Do everything but mount.
+    pub fake: bool,
+    pub options: Options,
+}
+
+pub fn run(args: &MountArgs) -> Result<Code, Failure> {
+    if let Some(types) = &args.types {
+        check_type(types)?;
+    }
+    let mut options = Options::of_this_user();
+    args.options.read_into(&mut options, Unknown::Refuse)?;
+    if let Some(charset) = &args.charset {
+        let mut option = OsString::from("iocharset=");
+        option.push(charset);
+        options.read(&[option], Unknown::Refuse)?;
+    }
+    if let Some(threads) = args.threads.or(args.single_thread.then_some(1)) {
+        options.mount.threads = Some(threads.into());
+    }
+    options.mount.log = args.log.clone().or(options.mount.log);
+    if (options.mount.writable && !args.read_only) || args.read_write {
+        log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
+    }
+    carry_out(Plan {
+        image: args.image.clone(),
+        directory: args.directory.clone(),
+        make_directory: args.mkdir,
+        foreground: args.foreground || args.debug,
+        fake: false,
+        options,
+    })
+}
+
+/// Whether a type of mount(8) is one of ours.
+pub fn check_type(types: &str) -> Result<(), Failure> {
+    const KNOWN: [&str; 4] = ["iso9660", "auto", "mount-iso", "fuse.mount-iso"];
+    let is =
+        |word: &str, known: &str| word.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    if types.split(',').any(|word| KNOWN.iter().any(|known| is(word, known))) {
+        return Ok(());
+    }
+    let message = match types.split(',').any(|word| is(word, "udf")) {
+        true => "UDF is not supported yet in this version".to_owned(),
+        false => format!("the file system type `{}` is not known here", types.escape_debug()),
+    };
+    Err(Failure::new(Code::Usage, message).hint("leave the type out, or use iso9660"))
+}
+
+impl From<MountError> for Failure {
+    fn from(error: MountError) -> Self {
+        let code = match error.kind {
+            Kind::Permission => Code::Usage,
+            Kind::System => Code::System,
+            Kind::Point | Kind::Busy => Code::Failure,
+        };
+        Self { code, message: error.message, hint: error.hint }
+    }
+}
+
+/// Mounts, whichever way the wish was worded.
+pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
+    if plan.options.mount.remount {
+        return remount(&plan);
+    }
+    let opened = image::open(&plan.image, &plan.options)?;
+    if plan.fake {
+        return Ok(Code::Success);
+    }
+    let log_file = match &plan.options.mount.log {
+        Some(path) => Some(logging::open(path).map_err(|error| {
+            Failure::new(Code::Failure, format!("{}: {error}", shown(path))).hint("name a file you may write to")
+        })?),
+        None => None,
+    };
+    let elsewhere = mounted_by_us(&plan.image);
+    let (drive, place) = match &plan.directory {
+        Some(directory) if let Some(number) = place::descriptor(directory) => {
+            let device = sys::duplicate(number)
+                .map_err(|error| Failure::new(Code::Failure, format!("{}: {error}", shown(directory))))?;
+            (Drive::of_descriptor(device), None)
+        }
+        Some(directory) => {
+            let place = place::named(directory, plan.make_directory)?;
+            if let Some(other) = elsewhere.iter().find(|other| **other != place.path) {
+                log::warn!("{}: is also mounted on {}", shown(&plan.image), shown(other));
+            }
+            (mount_on(&plan, &place)?, Some(place))
+        }
+        None => {
+            if let Some(other) = elsewhere.first() {
+                if is_plain(&plan.options) {
+                    log::warn!("{}: is mounted already", shown(&plan.image));
+                    print_directory(other);
+                    return Ok(Code::Success);
+                }
+                log::warn!("{}: is also mounted on {}, perhaps with other options", shown(&plan.image), shown(other));
+            }
+            let place = place::new(&opened.tree.info().label, &plan.image)?;
+            (mount_on(&plan, &place)?, Some(place))
+        }
+    };
+    let service = Service { presentation: plan.options.presentation.clone(), threads: plan.options.mount.threads };
+    let tree = opened.tree;
+    let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
+    let serve = move |device, ready: Box<dyn FnOnce()>| fuse::serve(tree, service, device, ready);
+    let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
+    if plan.foreground {
+        if log_file.is_some() {
+            logging::leave_terminal(log_file);
+        }
+        let ready = move || {
+            if let Some(path) = &announced {
+                print_directory(path);
+            }
+        };
+        return match mount::run_in_foreground(drive, ready, serve).map_err(failed)? {
+            0 => Ok(Code::Success),
+            _ => Err(Failure::new(Code::System, "the drive's serving process ended before its time")
+                .hint("the messages above say why; -d shows more")),
+        };
+    }
+    match mount::run_in_background(drive, || logging::leave_terminal(log_file), serve).map_err(failed)? {
+        Standing::Ready => {
+            if let Some(path) = &announced {
+                print_directory(path);
+            }
+            Ok(Code::Success)
+        }
+        Standing::Failed(reason) => {
+            let reason = if reason.is_empty() { "its process ended".to_owned() } else { reason };
+            Err(Failure::new(Code::System, format!("the drive could not be served: {reason}"))
+                .hint("-d stays in the foreground and shows what happens"))
+        }
+    }
+}
+
+/// Whether nothing was asked for that changes what a drive shows.
+fn is_plain(options: &Options) -> bool {
+    let usual = Options::of_this_user();
+    (&options.selection, &options.iso, &options.presentation) == (&usual.selection, &usual.iso, &usual.presentation)
+}
+
+/// Where this user has mounted the image already.
+fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
+    let user = geteuid().as_raw();
+    let table = table::ours().unwrap_or_default();
+    let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));
+    own.map(|entry| entry.point).filter(|point| !mount::is_stale(point)).collect()
+}
+
+fn mount_on(plan: &Plan, place: &Place) -> Result<Drive, Failure> {
+    let request = request(plan, &place.path);
+    let mounted = mount::block_signals()
+        .map_err(|error| MountError::new(Kind::System, error.to_string()))
+        .and_then(|()| Drive::mount(&request, place.made));
+    mounted.map_err(|error| {
+        place.abandon();
+        Failure::from(error)
+    })
+}
+
+fn request(plan: &Plan, point: &Path) -> Request {
+    let options = &plan.options.mount;
+    // What root mounts all may see, as with a mount of the kernel's own; the kernel then checks permissions.
+    let root = geteuid().is_root();
+    Request {
+        source: options.source.clone().unwrap_or_else(|| source(&plan.image)),
+        point: point.to_owned(),
+        no_exec: options.no_exec,
+        sync: options.sync,
+        dir_sync: options.dir_sync,
+        no_atime: options.no_atime,
+        allow_other: options.allow_other.unwrap_or(root),
+        default_permissions: options.default_permissions.unwrap_or(root),
+    }
+}
+
+/// What the mount table shows: mount(8) compares it with the lines of /etc/fstab, so it must be the path itself.
+fn source(image: &Path) -> OsString {
+    let absolute = fs::canonicalize(image).or_else(|_| std::path::absolute(image));
+    absolute.map_or_else(|_| image.as_os_str().to_owned(), PathBuf::into_os_string)
+}
+
+fn remount(plan: &Plan) -> Result<Code, Failure> {
+    let Some(directory) = &plan.directory else {
+        return Err(
+            Failure::new(Code::Usage, "remount needs the directory of the mount").hint("`mount -o remount,noexec DIR`")
+        );
+    };
+    mount::remount(&request(plan, &mount::absolute(directory)))?;
+    Ok(Code::Success)
+}
+
+/// As bytes, for scripts: `cd "$(mount-iso disc.iso)"`.
+fn print_directory(path: &Path) {
+    let mut line = path.as_os_str().as_bytes().to_vec();
+    line.push(b'\n');
+    let mut out = io::stdout();
+    // The drive is there, whoever is told.
+    let _ = out.write_all(&line).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_mount() {
+        for types in ["iso9660", "auto", "mount-iso", "fuse.mount-iso", "udf,iso9660", "mount-iso.x"] {
+            assert!(check_type(types).is_ok(), "{types}");
+        }
+        assert!(check_type("udf").unwrap_err().message.contains("not supported yet"));
+        assert!(check_type("ext4").is_err() && check_type("iso96600").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! `mount-iso unmount`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use nix::unistd::geteuid;
+
+use super::exit::{Code, Failure};
+use super::image::shown;
+use crate::mount::{self, table};
+
+/// How long the end of a drive's processes is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Unmount drives, named by their directory or by their image
+#[derive(Debug, Clone, Args)]
+#[command(after_help = super::help::exit_codes())]
+pub struct UnmountArgs {
+    /// Directories or images
+    #[arg(value_name = "DIR|IMAGE", required_unless_present = "all", value_hint = clap::ValueHint::AnyPath)]
+    pub names: Vec<PathBuf>,
+
+    /// All drives of mount-iso that you have mounted; as root, those of all users
+    #[arg(short, long, conflicts_with = "names")]
+    pub all: bool,
+
+    /// Also drives that are in use: they vanish at once, and end when nobody uses them any more
+    #[arg(short, long)]
+    pub lazy: bool,
+}
+
+pub fn run(args: &UnmountArgs) -> Result<Code, Failure> {
+    let drives = table::ours()
+        .map_err(|error| Failure::new(Code::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc"))?;
+    let own = |drive: &&table::Entry| geteuid().is_root() || drive.user() == Some(geteuid().as_raw());
+    let mut points = Vec::new();
+    let mut failures = Vec::new();
+    if args.all {
+        points.extend(drives.iter().filter(own).map(|drive| drive.point.clone()));
+    }
+    for name in &args.names {
+        match named(name, &drives) {
+            Ok(found) => points.extend(found),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    // What was mounted last goes first: it may lie upon another, or in it.
+    let mut done = 0_usize;
+    for point in points.iter().rev() {
+        match mount::unmount(point, args.lazy) {
+            Ok(()) => {
+                done += 1;
+                if !args.lazy {
+                    mount::wait_for_holder(point, PATIENCE);
+                }
+                log::info!("{}: unmounted", shown(point));
+            }
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    let last = failures.pop();
+    for failure in &failures {
+        eprintln!("{failure}");
+    }
+    match last {
+        None => Ok(Code::Success),
+        Some(failure) if done > 0 => Err(Failure { code: Code::Partial, ..failure }),
+        Some(failure) => Err(failure),
+    }
+}
+
+/// The mount points that a directory or an image stands for.
+fn named(name: &Path, drives: &[table::Entry]) -> Result<Vec<PathBuf>, Failure> {
+    let path = mount::absolute(name);
+    if drives.iter().any(|drive| drive.point == path) {
+        // One of several mounts on a directory: the topmost.
+        return Ok(vec![path]);
+    }
+    let shows = drives.iter().filter(|drive| drive.shows(&path) || drive.source == name.as_os_str());
+    let own = |drive: &&table::Entry| geteuid().is_root() || drive.user() == Some(geteuid().as_raw());
+    let (own, foreign): (Vec<_>, Vec<_>) = shows.partition(own);
+    match (own.is_empty(), foreign.first()) {
+        (false, _) => Ok(own.into_iter().map(|drive| drive.point.clone()).collect()),
+        (true, Some(_)) => Err(Failure::new(Code::Usage, format!("{}: mounted by another user", shown(name)))
+            .hint("only root and the user who mounted it can unmount it")),
+        (true, None) => Err(not_mounted(name, &path)),
+    }
+}
+
+fn not_mounted(name: &Path, path: &Path) -> Failure {
+    let other = table::read().unwrap_or_default().into_iter().rfind(|entry| entry.point == path);
+    match other {
+        Some(other) => {
+            let kind = other.kind.to_string_lossy().escape_debug().to_string();
+            Failure::new(Code::Failure, format!("{}: is a mount of type {kind}, not a drive of mount-iso", shown(name)))
+                .hint("`umount` unmounts it")
+        }
+        None => Failure::new(Code::Failure, format!("{}: is not mounted", shown(name)))
+            .hint("`mount-iso list` shows the drives that are"),
+    }
+}

@@ -1,0 +1,102 @@
+//! `mount-iso IMAGE` without a verb means `mount-iso mount IMAGE`; flags may stand before a verb.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::{Arg, Command};
+
+/// The arguments with the verb in its place behind the program's name.
+pub fn supplied(args: Vec<OsString>) -> Vec<OsString> {
+    supplied_from(&super::command(), args)
+}
+
+fn supplied_from(command: &Command, mut args: Vec<OsString>) -> Vec<OsString> {
+    let Some(mount) = command.find_subcommand("mount") else { return args };
+    let at = first_operand(mount, &args);
+    let is_verb = |name: &OsStr| name.to_str().is_some_and(|name| command.find_subcommand(name).is_some());
+    match at {
+        Some(at) if is_verb(&args[at]) => {
+            let verb = args.remove(at);
+            args.insert(1, verb);
+        }
+        // `mount-iso --help` and the like speak of the whole program.
+        None if asks_for_help(&args) => {}
+        None if args.len() <= 1 => {}
+        _ => args.insert(1.min(args.len()), "mount".into()),
+    }
+    args
+}
+
+/// The place of the first argument that is neither a flag nor the value of one; `--` stands for an operand that
+/// is no verb.
+fn first_operand(mount: &Command, args: &[OsString]) -> Option<usize> {
+    let mut at = 1;
+    while let Some(arg) = args.get(at) {
+        let bytes = arg.as_bytes();
+        match bytes {
+            b"--" => return Some(at),
+            [b'-', b'-', name @ ..] => {
+                let name = OsStr::from_bytes(name);
+                let takes = |arg: &Arg| arg.get_long().is_some_and(|long| name == long) && takes_value(arg);
+                at += if mount.get_arguments().any(takes) { 2 } else { 1 };
+            }
+            [b'-', flags @ ..] if !flags.is_empty() => at += if value_follows(mount, flags) { 2 } else { 1 },
+            _ => return Some(at),
+        }
+    }
+    None
+}
+
+/// Whether a group of one-letter flags ends with one that takes the next argument for its value.
+fn value_follows(mount: &Command, flags: &[u8]) -> bool {
+    let takes =
+        |flag: u8| mount.get_arguments().any(|arg| arg.get_short() == Some(char::from(flag)) && takes_value(arg));
+    flags.iter().position(|flag| takes(*flag)).is_some_and(|at| at + 1 == flags.len())
+}
+
+fn takes_value(arg: &Arg) -> bool {
+    arg.get_action().takes_values()
+}
+
+fn asks_for_help(args: &[OsString]) -> bool {
+    args.iter().any(|arg| ["-h", "--help", "-V", "--version"].iter().any(|flag| arg == flag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supplied(args: &str) -> String {
+        let args = std::iter::once("mount-iso").chain(args.split_whitespace()).map(OsString::from).collect();
+        let out: Vec<_> = super::supplied(args).into_iter().map(|arg| arg.into_string().unwrap()).collect();
+        out[1..].join(" ")
+    }
+
+    #[test]
+    fn what_is_no_verb_is_an_image() {
+        assert_eq!(supplied("a.iso d"), "mount a.iso d");
+        assert_eq!(supplied("./list"), "mount ./list");
+        assert_eq!(supplied("-- -x.iso"), "mount -- -x.iso");
+        assert_eq!(supplied("-- list"), "mount -- list");
+        assert_eq!(supplied("-f"), "mount -f");
+        assert_eq!(supplied("a.iso --help"), "mount a.iso --help");
+    }
+
+    #[test]
+    fn values_of_flags_are_no_verbs() {
+        assert_eq!(supplied("-o list a.iso"), "mount -o list a.iso");
+        assert_eq!(supplied("-fo list a.iso"), "mount -fo list a.iso");
+        assert_eq!(supplied("-olist list"), "list -olist");
+        assert_eq!(supplied("--log list a.iso"), "mount --log list a.iso");
+        assert_eq!(supplied("--log=x list"), "list --log=x");
+    }
+
+    #[test]
+    fn verbs_and_help_stay() {
+        assert_eq!(supplied("list --json"), "list --json");
+        assert_eq!(supplied("-v umount d"), "umount -v d");
+        assert_eq!(supplied("--help"), "--help");
+        assert_eq!(supplied("-V"), "-V");
+        assert_eq!(supplied(""), "");
+    }
+}

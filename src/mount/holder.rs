@@ -1,0 +1,390 @@
+//! The two processes of a drive: the worker serves, the holder supervises it and tidies.
+//!
+//! The holder never touches the drive, so it can't hang on it; when it dies, the worker learns of that through a
+//! pipe of which the holder has the other end, and tidies in its place.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, setsid};
+
+use super::error::Kind;
+use super::table::{self, Entry};
+use super::unmount::{lock, unmount};
+use crate::sys;
+
+/// The end of a worker that has a moment to end by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A mounted file system: the connection to the kernel, and what has to be tidied at its end.
+#[derive(Debug)]
+pub struct Drive {
+    device: OwnedFd,
+    /// `None` when somebody else has mounted, and will unmount.
+    point: Option<Point>,
+}
+
+#[derive(Debug)]
+struct Point {
+    path: PathBuf,
+    /// The number of the file system, which tells our mount from others on the same directory.
+    file_system: Option<(u32, u32)>,
+    /// Made by us for this mount.
+    made: bool,
+    /// Locked until every process that has it open is gone; see [`super::wait_for_holder`].
+    _lock: Option<File>,
+}
+
+/// How a start ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The tree can be read.
+    Ready,
+    /// It was not to be, and all is tidied. What the worker said, if anything.
+    Failed(String),
+}
+
+/// Holds back the signals that end a program, until there is somebody who unmounts.
+///
+/// # Errors
+/// Never on Linux.
+pub fn block_signals() -> io::Result<()> {
+    Ok(ending().thread_block()?)
+}
+
+/// The opposite of [`block_signals`].
+///
+/// # Errors
+/// Never on Linux.
+pub fn unblock_signals() -> io::Result<()> {
+    Ok(ending().thread_unblock()?)
+}
+
+fn ending() -> SigSet {
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+}
+
+impl Drive {
+    /// A connection that was mounted by somebody else.
+    pub fn of_descriptor(device: OwnedFd) -> Self {
+        Self { device, point: None }
+    }
+
+    /// Mounts.
+    ///
+    /// # Errors
+    /// As [`super::mount`].
+    pub fn mount(request: &super::Request, made: bool) -> Result<Self, super::MountError> {
+        let lock = lock(&request.point);
+        let device = super::mount(request)?;
+        let file_system = topmost(&request.point).map(|entry| entry.device);
+        let point = Point { path: request.point.clone(), file_system, made, _lock: lock };
+        Ok(Self { device, point: Some(point) })
+    }
+
+    /// Unmounts, gently where that works; removes the directory where it was made for this.
+    pub fn tidy(self) {
+        self.unmount();
+        let Self { device, point } = self;
+        // With the last descriptor of the connection gone whoever still waits for an answer gets an error.
+        drop(device);
+        if let Some(point) = point {
+            point.remove();
+        }
+    }
+
+    fn unmount(&self) {
+        if let Some(point) = &self.point {
+            point.unmount();
+        }
+    }
+}
+
+fn topmost(point: &Path) -> Option<Entry> {
+    table::read().ok()?.into_iter().rfind(|entry| entry.point == point && entry.is_ours())
+}
+
+impl Point {
+    /// Our mount, if it is mounted; an error when the mount table can't be read.
+    fn mounted(&self) -> io::Result<bool> {
+        Ok(table::read()?.iter().any(|entry| self.is_of(entry)))
+    }
+
+    fn is_of(&self, entry: &Entry) -> bool {
+        entry.point == self.path && Some(entry.device) == self.file_system
+    }
+
+    fn unmount(&self) {
+        let Ok(table) = table::read() else { return };
+        let Some(own) = table.iter().find(|entry| self.is_of(entry)) else { return };
+        if table.iter().any(|entry| entry.parent == own.id && entry.point == own.point) {
+            // Unmounting by path would hit what lies upon ours.
+            log::warn!("something else is mounted upon the drive: it is left, without an answer");
+            return;
+        }
+        match unmount(&self.path, false) {
+            Err(error) if error.kind == Kind::Busy => {
+                if let Err(error) = unmount(&self.path, true) {
+                    log::error!("{error}");
+                }
+            }
+            Err(error) => log::error!("{error}"),
+            Ok(()) => {}
+        }
+    }
+
+    /// Removes the directory if it was made for this mount; only an empty one goes.
+    fn remove(&self) {
+        if self.made
+            && let Err(error) = fs::remove_dir(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            log::warn!("{}: {error}", super::error::shown(&self.path));
+        }
+    }
+}
+
+/// Starts holder and worker, and returns when the tree can be read or never will be.
+///
+/// `detach` is called in the holder when it has left the terminal, to lead the log elsewhere.
+/// `serve` runs in the worker, and is told whom to tell of readiness.
+///
+/// # Errors
+/// When there can't be another process; then all is tidied.
+pub fn run_in_background(
+    drive: Drive,
+    detach: impl FnOnce(),
+    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
+) -> io::Result<Standing> {
+    let (status, theirs) = match pipe2(OFlag::O_CLOEXEC) {
+        Ok((ours, theirs)) => (File::from(ours), File::from(theirs)),
+        Err(error) => {
+            drive.tidy();
+            return Err(error.into());
+        }
+    };
+    match sys::fork() {
+        Err(error) => {
+            drive.tidy();
+            Err(error)
+        }
+        Ok(ForkResult::Parent { .. }) => {
+            drop(theirs);
+            drop(drive);
+            // From here on the holder tidies; a Ctrl-C now is a reader of the pipe less, which the worker sees.
+            unblock_signals()?;
+            Ok(await_status(status))
+        }
+        Ok(ForkResult::Child) => {
+            drop(status);
+            // The terminal and the pipes of a shell must not wait for us.
+            let _ = setsid();
+            let _ = std::env::set_current_dir("/");
+            let _ = close_standard_streams();
+            let _ = nix::sys::prctl::set_name(c"mount-iso");
+            detach();
+            let ready = ready_over(&theirs);
+            let report = theirs.try_clone();
+            exit(match hold(drive, ready, serve, Some(theirs)) {
+                Ok(code) => code,
+                Err(error) => {
+                    if let Ok(mut report) = report {
+                        let _ = report.write_all(error.to_string().as_bytes());
+                    }
+                    log::error!("{error}");
+                    1
+                }
+            })
+        }
+    }
+}
+
+/// Is the holder itself, until the drive is unmounted or a signal ends it. Calls `ready` in the worker.
+///
+/// # Errors
+/// When there can't be another process.
+pub fn run_in_foreground(
+    drive: Drive,
+    ready: impl FnOnce() + 'static,
+    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
+) -> io::Result<i32> {
+    hold(drive, Some(Box::new(ready)), serve, None)
+}
+
+/// The byte that says that all is well; anything else in the pipe is the text of an error.
+const READY: u8 = 0;
+
+fn ready_over(status: &File) -> Option<Box<dyn FnOnce()>> {
+    let mut status = status.try_clone().ok()?;
+    Some(Box::new(move || {
+        // Nobody there: the command was interrupted, so nobody wants the drive.
+        if status.write_all(&[READY]).is_err() {
+            let _ = kill(getppid(), Signal::SIGTERM);
+        }
+    }))
+}
+
+fn await_status(mut status: File) -> Standing {
+    let mut first = [0; 1];
+    match status.read_exact(&mut first) {
+        Ok(()) if first == [READY] => Standing::Ready,
+        Ok(()) => {
+            let mut text = first.to_vec();
+            let _ = status.read_to_end(&mut text);
+            Standing::Failed(String::from_utf8_lossy(&text).into_owned())
+        }
+        Err(_) => Standing::Failed(String::new()),
+    }
+}
+
+fn close_standard_streams() -> io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&nothing)?;
+    dup2_stderr(&nothing)?;
+    Ok(())
+}
+
+/// Forks the worker and waits for its end, or for a signal.
+fn hold(
+    drive: Drive,
+    ready: Option<Box<dyn FnOnce()>>,
+    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
+    report: Option<File>,
+) -> io::Result<i32> {
+    let mut awaited = ending();
+    if report.is_none() {
+        // `nohup` and the `&` of scripts have told us to ignore these.
+        for signal in [Signal::SIGINT, Signal::SIGHUP] {
+            if sys::is_ignored(signal) {
+                awaited.remove(signal);
+            }
+        }
+    }
+    awaited.add(Signal::SIGCHLD);
+    let prepared = (|| -> io::Result<_> {
+        sys::default_action(Signal::SIGCHLD)?;
+        awaited.thread_block()?;
+        let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let lifeline = pipe2(OFlag::O_CLOEXEC)?;
+        let device = drive.device.try_clone()?;
+        Ok((signals, lifeline, device, sys::fork()?))
+    })();
+    let (signals, (lifeline, held), device, side) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            drive.tidy();
+            return Err(error);
+        }
+    };
+    match side {
+        ForkResult::Child => {
+            drop((held, signals));
+            exit(work(drive, device, lifeline, ready.unwrap_or_else(|| Box::new(|| ())), serve, report))
+        }
+        ForkResult::Parent { child } => {
+            drop((lifeline, device, ready));
+            let code = supervise(&drive, child, &signals);
+            drive.tidy();
+            // Only now may the command learn that its drive failed.
+            drop((report, held));
+            Ok(code)
+        }
+    }
+}
+
+/// The worker: serves until the drive is unmounted.
+fn work(
+    drive: Drive,
+    device: OwnedFd,
+    lifeline: OwnedFd,
+    ready: Box<dyn FnOnce()>,
+    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
+    report: Option<File>,
+) -> i32 {
+    sys::map_large_allocations();
+    let watch = move || {
+        let mut nothing = [0; 1];
+        // The holder never writes: this returns at its end.
+        let _ = File::from(lifeline).read(&mut nothing);
+        log::warn!("the supervising process is gone: unmounting");
+        drive.tidy();
+        exit(1);
+    };
+    if let Err(error) = std::thread::Builder::new().name("lifeline".to_owned()).spawn(watch) {
+        log::error!("cannot start a thread: {error}");
+        return 1;
+    }
+    match serve(device, ready) {
+        Ok(()) => 0,
+        Err(error) => {
+            log::error!("{error}");
+            if let Some(mut report) = report {
+                let _ = report.write_all(error.to_string().as_bytes());
+            }
+            1
+        }
+    }
+}
+
+/// The holder: waits until the worker has ended or a signal asks for the end.
+fn supervise(drive: &Drive, worker: Pid, signals: &SignalFd) -> i32 {
+    // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
+    let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
+    let mut removed = false;
+    loop {
+        let mut watched = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        if let Some(table) = table.as_ref().filter(|_| !removed) {
+            watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
+        }
+        let _ = poll(&mut watched, PollTimeout::NONE);
+        while let Ok(Some(signal)) = signals.read_signal() {
+            if signal.ssi_signo == Signal::SIGCHLD as u32 {
+                continue;
+            }
+            log::info!("ended by a signal");
+            drive.unmount();
+            end(worker);
+            return 0;
+        }
+        match waitpid(worker, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => {}
+            Ok(WaitStatus::Exited(_, code)) => return code,
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                log::error!("the serving process was ended by {signal}: unmounting");
+                return 1;
+            }
+            Ok(_) => {}
+            Err(_) => return 1,
+        }
+        // Unmounted here, while files of it are still open or another name space has a copy: the directory can go.
+        if let Some(point) = drive.point.as_ref().filter(|point| point.made && !removed)
+            && point.mounted().is_ok_and(|mounted| !mounted)
+        {
+            point.remove();
+            removed = true;
+        }
+    }
+}
+
+/// Waits for the worker, which ends when its drive is unmounted; not forever, as files may still be open.
+fn end(worker: Pid) {
+    let limit = Instant::now() + PATIENCE;
+    while Instant::now() < limit {
+        match waitpid(worker, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(5)),
+            _ => return,
+        }
+    }
+    let _ = kill(worker, Signal::SIGKILL);
+    let _ = waitpid(worker, None);
+}
