@@ -3,6 +3,7 @@
 pub mod cat;
 pub mod completions;
 pub mod exit;
+pub mod extract;
 pub mod image;
 pub mod info;
 pub mod listing;
@@ -12,6 +13,7 @@ pub mod messages;
 pub mod options;
 pub mod output;
 pub mod pieces;
+pub mod progress;
 
 #[cfg(test)]
 pub mod tests_volume;
