@@ -55,7 +55,7 @@ fn is_unsafe(character: char) -> bool {
 /// no UTF-8, become `\xNN`; a backslash becomes `\\`.
 pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
-    let mut escape = |out: &mut String, bytes: &[u8]| {
+    let escape = |out: &mut String, bytes: &[u8]| {
         for byte in bytes {
             out.push_str(&format!("\\x{byte:02x}"));
         }

@@ -54,7 +54,7 @@ pub struct Chosen {
     pub reason: String,
 }
 
-pub(super) fn choose(views: &[View], primary_is_empty: bool, selection: &Selection) -> Result<Chosen> {
+pub(super) fn choose(views: &[View], joliet_first: bool, selection: &Selection) -> Result<Chosen> {
     let has = |kind: TreeKind| views.iter().any(|view| view.kind == kind);
     if let Some(kind) = selection.tree {
         if has(kind) {
@@ -78,11 +78,11 @@ pub(super) fn choose(views: &[View], primary_is_empty: bool, selection: &Selecti
         [] => String::new(),
         words => format!(" ({} was excluded)", words.join(" and ")),
     };
-    let (kind, why) = if usable(TreeKind::RockRidge) && !(primary_is_empty && usable(TreeKind::Joliet)) {
+    let (kind, why) = if usable(TreeKind::RockRidge) && !(joliet_first && usable(TreeKind::Joliet)) {
         (TreeKind::RockRidge, "it records owners, modes, links and full names")
     } else if usable(TreeKind::Joliet) {
-        let why = if primary_is_empty && usable(TreeKind::RockRidge) {
-            "the Rock Ridge tree is empty"
+        let why = if usable(TreeKind::RockRidge) {
+            "the Rock Ridge tree is empty or not announced"
         } else {
             "it has the long names"
         };

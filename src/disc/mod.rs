@@ -6,7 +6,7 @@ mod identify;
 pub use choice::{Chosen, Selection, TreeKind};
 
 use crate::error::{Error, Result};
-use crate::iso9660::{self, Iso9660, IsoOptions, Naming};
+use crate::iso9660::{self, Iso9660, IsoOptions, IsoTree, Naming};
 use crate::source::SharedSource;
 use crate::volume::{Volume, VolumeInfo};
 
@@ -17,6 +17,18 @@ pub struct View {
     /// What is special about it, as `RRIP 1.12` or `Joliet level 3`.
     pub detail: String,
     pub info: VolumeInfo,
+}
+
+impl View {
+    fn of_iso(tree: &IsoTree) -> Self {
+        let kind = match tree.naming {
+            Naming::RockRidge => TreeKind::RockRidge,
+            Naming::Joliet => TreeKind::Joliet,
+            Naming::Enhanced => TreeKind::Enhanced,
+            Naming::Primary => TreeKind::Primary,
+        };
+        Self { kind, detail: tree.detail.clone(), info: tree.info.clone() }
+    }
 }
 
 /// An image, probed: the trees that can be opened, none of them read yet.
@@ -41,7 +53,7 @@ impl Disc {
             Err(Error::NotADisc(reason)) => return Err(Error::NotADisc(identify::explain(&image, &reason))),
             Err(error) => return Err(error),
         };
-        let views = iso.views();
+        let views = iso.trees().iter().map(View::of_iso).collect();
         Ok(Self { image, iso, views })
     }
 
@@ -56,7 +68,8 @@ impl Disc {
 
     /// Chooses the tree to show and says why.
     pub fn choose(&self, selection: &Selection) -> Result<Chosen> {
-        choice::choose(&self.views, self.iso.primary_is_empty(), selection)
+        let joliet_first = !self.iso.rock_ridge_is_announced() || self.iso.primary_is_empty();
+        choice::choose(&self.views, joliet_first, selection)
     }
 
     /// Opens a tree.

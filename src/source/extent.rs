@@ -32,6 +32,14 @@ impl Extent {
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.len)
     }
+
+    /// The byte address in the image behind the run, if it is recorded.
+    pub fn recorded_end(&self) -> Option<u64> {
+        match self.location {
+            Location::Recorded(at) => Some(at.saturating_add(self.len)),
+            Location::Zeros => None,
+        }
+    }
 }
 
 /// The extents of a file: sorted, without gaps, runs that adjoin merged.
@@ -65,6 +73,14 @@ impl ExtentList {
 
     pub fn is_empty(&self) -> bool {
         self.extents.is_empty()
+    }
+
+    /// Cuts the file to `len` bytes.
+    pub fn truncate(&mut self, len: u64) {
+        self.extents.retain(|extent| extent.start < len);
+        if let Some(last) = self.extents.last_mut() {
+            last.len = last.len.min(len.saturating_sub(last.start));
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Extent> {

@@ -7,7 +7,7 @@ mod walk;
 pub use present::{Presentation, Shown};
 pub use walk::{Step, Walk};
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
@@ -56,6 +56,11 @@ impl Tree {
     /// The directory that a directory lies in; of the root, the root.
     pub fn parent(&self, directory: NodeId) -> Result<NodeId> {
         self.volume.parent(directory)
+    }
+
+    /// Whether any file may have extended attributes.
+    pub fn has_attributes(&self) -> bool {
+        self.volume.has_attributes()
     }
 
     pub fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
@@ -135,6 +140,21 @@ impl Tree {
             }
         }
         Ok(here)
+    }
+
+    /// How many names and directories the volume has, the root included. What can't be read counts as nothing.
+    pub fn count(&self) -> u64 {
+        let mut found = 1_u64;
+        let mut todo = vec![self.root()];
+        let mut seen = HashSet::from([self.root()]);
+        while let Some(id) = todo.pop() {
+            // Past the cache: a count must not push out the directories that somebody is working in.
+            let Ok(directory) = self.volume.read_dir(id) else { continue };
+            found = found.saturating_add(u64::try_from(directory.len()).unwrap_or(0));
+            let below = directory.iter().filter(|entry| entry.kind == FileType::Directory);
+            todo.extend(below.map(|entry| entry.id).filter(|id| seen.insert(*id)));
+        }
+        found
     }
 
     /// All nodes below `from`, which comes first; every directory once, whatever loops the disc has.
