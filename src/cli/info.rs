@@ -113,27 +113,32 @@ impl Report {
             size if size.is_empty() => String::new(),
             size => format!(" ({size})"),
         };
-        line(out, "image", &self.title)?;
-        line(out, "size", &format!("{} bytes{}", self.size, human(self.size)))?;
-        line(out, "shown", &printable(self.reason.as_bytes()))?;
+        let names =
+            self.trees.iter().flat_map(|tree| tree.texts.iter().chain(&tree.times)).map(|named| named.name.len());
+        let longest = names.chain(["block size".len()]).max().unwrap_or(0);
+        let mut lines = Lines { out, width: longest.saturating_add(": ".len()) };
+        lines.line("image", &self.title)?;
+        lines.line("size", &format!("{} bytes{}", self.size, human(self.size)))?;
+        lines.line("shown", &printable(self.reason.as_bytes()))?;
         for tree in &self.trees {
-            writeln!(out)?;
+            writeln!(lines.out)?;
             let mut title = tree.tree.to_owned();
             if !tree.detail.is_empty() {
                 title = format!("{title} ({})", printable(tree.detail.as_bytes()));
             }
-            line(out, "tree", &title)?;
-            line(out, "label", &printable(tree.label.as_bytes()))?;
+            lines.line("tree", &title)?;
+            lines.line("label", &printable(tree.label.as_bytes()))?;
             if let Some(uuid) = &tree.uuid {
-                line(out, "UUID", &printable(uuid.as_bytes()))?;
+                lines.line("UUID", &printable(uuid.as_bytes()))?;
             }
             let bytes = tree.blocks.saturating_mul(u64::from(tree.block_size));
-            line(out, "block size", &format!("{} bytes", tree.block_size))?;
-            line(out, "blocks", &format!("{}, together {bytes} bytes{}", tree.blocks, human(bytes)))?;
+            lines.line("block size", &format!("{} bytes", tree.block_size))?;
+            lines.line("blocks", &format!("{}, together {bytes} bytes{}", tree.blocks, human(bytes)))?;
             for named in tree.texts.iter().chain(&tree.times) {
-                line(out, named.name, &printable(named.value.as_bytes()))?;
+                lines.line(named.name, &printable(named.value.as_bytes()))?;
             }
         }
+        let out = lines.out;
         if self.missing == 0 && self.defects.is_empty() {
             return Ok(());
         }
@@ -165,8 +170,16 @@ impl TreeReport {
     }
 }
 
-fn line(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "{:<15} {value}", format!("{name}:"))
+/// Lines whose values stand below one another.
+struct Lines<'a> {
+    out: &'a mut dyn Write,
+    width: usize,
+}
+
+impl Lines<'_> {
+    fn line(&mut self, name: &str, value: &str) -> io::Result<()> {
+        writeln!(self.out, "{:<width$}{value}", format!("{name}:"), width = self.width)
+    }
 }
 
 #[cfg(test)]
@@ -197,17 +210,17 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\
-image:          a.iso
-size:           200000 bytes (195.3 KiB)
-shown:          it is the only one
+image:      a.iso
+size:       200000 bytes (195.3 KiB)
+shown:      it is the only one
 
-tree:           rock-ridge (RRIP 1.12)
-label:          A\\x1bB
-UUID:           2024-05-03-12-00-00-00
-block size:     2048 bytes
-blocks:         100, together 204800 bytes (200.0 KiB)
-publisher:      somebody
-created:        1970-01-01T00:00:00Z
+tree:       rock-ridge (RRIP 1.12)
+label:      A\\x1bB
+UUID:       2024-05-03-12-00-00-00
+block size: 2048 bytes
+blocks:     100, together 204800 bytes (200.0 KiB)
+publisher:  somebody
+created:    1970-01-01T00:00:00Z
 
 defects:
   the image is 4800 bytes short of what the volume states: it is incomplete, or was cut off

@@ -185,6 +185,10 @@ impl Volume for TestVolume {
         Ok(Vec::new())
     }
 
+    fn has_attributes(&self) -> bool {
+        false
+    }
+
     fn notes(&self) -> &Notes {
         &self.notes
     }

@@ -335,10 +335,10 @@ impl<'a, 'm> Extraction<'a, 'm> {
             },
             Err(errno) => return errno.into(),
         }
-        if node.links.unwrap_or(1) > 1 {
-            if let Some(end) = self.link(directory, node.id, name, path) {
-                return end;
-            }
+        if node.links.unwrap_or(1) > 1
+            && let Some(end) = self.link(directory, node.id, name, path)
+        {
+            return end;
         }
         let end = match node.kind {
             FileType::Regular => self.file(directory, node, name, path),
