@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -312,10 +313,12 @@ fn work(
     report: Option<File>,
 ) -> i32 {
     sys::map_large_allocations();
+    let lifeline = Arc::new(File::from(lifeline));
+    let watched = Arc::clone(&lifeline);
     let watch = move || {
         let mut nothing = [0; 1];
         // The holder never writes: this returns at its end.
-        let _ = File::from(lifeline).read(&mut nothing);
+        let _ = (&*watched).read(&mut nothing);
         log::warn!("the supervising process is gone: unmounting");
         drive.tidy();
         exit(1);
@@ -324,7 +327,13 @@ fn work(
         log::error!("cannot start a thread: {error}");
         return 1;
     }
-    match serve(device, ready) {
+    let served = serve(device, ready);
+    // Without a holder the other thread tidies, and ends the process when it is done.
+    let mut ends = [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN)];
+    while poll(&mut ends, PollTimeout::ZERO).is_ok_and(|count| count > 0) {
+        std::thread::park();
+    }
+    match served {
         Ok(()) => 0,
         Err(error) => {
             log::error!("{error}");

@@ -93,6 +93,7 @@ fn others_may_unmount_too() {
     let rig = drive(User::Own);
     assert!(rig.shell("umount 'A LABEL' || fusermount3 -u 'A LABEL'").status.success());
     expect_end(&rig);
+    drop(rig);
     let rig = drive(User::Nobody);
     assert!(rig.shell("fusermount3 -u 'A LABEL'").status.success());
     expect_end(&rig);

@@ -1,9 +1,8 @@
 //! Where drives come to be, and what is said of them.
 
 use std::fs;
-use std::path::Path;
 
-use super::rig::{Rig, User, is_root};
+use super::rig::{Rig, User, alone, is_root};
 
 #[test]
 fn without_a_directory_one_is_made_and_goes_again() {
@@ -125,16 +124,23 @@ fn all_of_a_user_are_unmounted_and_no_others() {
     if !is_root() {
         return;
     }
-    let (root, user) = (Rig::new(User::Own), Rig::new(User::Nobody));
-    root.directory("m");
-    root.succeed(["x.iso", "m"]);
-    user.directory("m");
-    user.succeed(["x.iso", "m"]);
-    assert!(user.fail(1, ["unmount", root.path("m").to_str().unwrap()]).contains("only root and the user"));
-    // Other tests of this user run at the same time: only what an unmounting of all leaves alone can be seen.
-    let uid = |rig: &Rig| rig.mounts()[0].user();
-    assert_eq!((uid(&root), uid(&user)), (Some(0), Some(65534)));
-    root.succeed(["unmount", Path::new("m").to_str().unwrap()]);
-    root.succeed(["unmount", user.path("m").to_str().unwrap()]);
-    user.expect_nothing_left();
+    alone(|| {
+        let (root, user) = (Rig::new(User::Own), Rig::new(User::Nobody));
+        let point = root.directory("m");
+        root.succeed(["x.iso", "m"]);
+        for name in ["one", "two"] {
+            user.directory(name);
+            user.succeed(["x.iso", name]);
+        }
+        let text = user.fail(1, ["unmount", point.to_str().unwrap()]);
+        assert!(text.contains("only root and the user"), "{text}");
+        user.succeed(["unmount", "--all"]);
+        user.expect_nothing_left();
+        user.succeed(["unmount", "--all"]);
+        user.succeed(["x.iso", "one"]);
+        assert_eq!((root.mounts()[0].user(), user.mounts()[0].user()), (Some(0), Some(65534)));
+        root.succeed(["unmount", user.path("one").to_str().unwrap()]);
+        user.expect_nothing_left();
+        assert_eq!(root.mounts().len(), 1);
+    });
 }

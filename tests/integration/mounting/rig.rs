@@ -1,10 +1,12 @@
 //! A directory with an image, and the program run in it; all that is mounted there is taken off at the end.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use mount_iso::mount::table::{self, Entry};
@@ -23,11 +25,29 @@ pub enum User {
     Nobody,
 }
 
+/// Written to by whoever needs to be alone: what one test does to all drives of a user, others would feel.
+static ALONE: RwLock<()> = RwLock::new(());
+
+/// Runs a test while no other has a rig.
+pub fn alone(test: impl FnOnce()) {
+    let alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    LEFT.with(|left| left.set(true));
+    test();
+    drop(alone);
+}
+
+thread_local! {
+    /// Whether this very test is alone already.
+    static LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A test has one at a time, unless it is alone.
 pub struct Rig {
     pub user: User,
     directory: TempDir,
     /// A copy of the program that every user may run.
     program: PathBuf,
+    _company: Option<RwLockReadGuard<'static, ()>>,
 }
 
 pub fn is_root() -> bool {
@@ -45,6 +65,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 impl Rig {
     pub fn new(user: User) -> Self {
+        let company = (!LEFT.with(Cell::get)).then(|| ALONE.read().unwrap_or_else(PoisonError::into_inner));
         let directory = tempfile::Builder::new().prefix("mounting").tempdir().unwrap();
         let everybody = fs::Permissions::from_mode(0o777);
         fs::set_permissions(directory.path(), everybody.clone()).unwrap();
@@ -65,7 +86,7 @@ impl Rig {
             .status()
             .unwrap();
         assert!(made.success());
-        Self { user, directory, program }
+        Self { user, directory, program, _company: company }
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
