@@ -18,7 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, setsid};
 
-use super::error::Kind;
+use super::error::{Kind, MountError};
 use super::table::{self, Entry};
 use super::unmount::{lock, unmount};
 use crate::sys;
@@ -84,7 +84,11 @@ impl Drive {
     ///
     /// # Errors
     /// As [`super::mount`].
-    pub fn mount(request: &super::Request, made: bool) -> Result<Self, super::MountError> {
+    pub fn mount(request: &super::Request, made: bool) -> Result<Self, MountError> {
+        // Without the mount table nobody could tidy.
+        table::read().map_err(|error| {
+            MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
+        })?;
         let lock = lock(&request.point);
         let device = super::mount(request)?;
         let file_system = topmost(&request.point).map(|entry| entry.device);
@@ -191,6 +195,7 @@ pub fn run_in_background(
             let _ = setsid();
             let _ = std::env::set_current_dir("/");
             let _ = close_standard_streams();
+            let _ = sys::close_inherited();
             let _ = nix::sys::prctl::set_name(c"mount-iso");
             detach();
             let ready = ready_over(&theirs);

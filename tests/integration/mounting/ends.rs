@@ -158,6 +158,20 @@ fn shells_do_not_wait_for_a_drive() {
     assert!(text.starts_with("hello\n") && text.trim_end().ends_with("A LABEL"), "{text}");
     rig.succeed(["detach", "x.iso"]);
     expect_end(&rig);
+    // Nor do those who look at some other descriptor that the shell happened to have open.
+    let output = rig.shell("./mount-iso x.iso 7>&1 | cat");
+    assert!(output.status.success());
+    rig.succeed(["detach", "x.iso"]);
+    expect_end(&rig);
+}
+
+#[test]
+fn what_can_not_be_served_is_told() {
+    let rig = Rig::new(User::Own);
+    let text = rig.fail(2, ["x.iso", "/dev/fd/0"]);
+    assert!(text.contains("could not be served: ") && text.contains("hint"), "{text}");
+    rig.fail(32, ["x.iso", "/dev/fd/200"]);
+    expect_end(&rig);
 }
 
 #[test]
