@@ -26,8 +26,7 @@ pub fn shown(path: &Path) -> String {
 
 /// Opens and probes an image without choosing a tree.
 pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
-    let source = container::open(path, options.io)
-        .map_err(|error| unopened(path, &error))?;
+    let source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
     Disc::probe(source, &options.iso).map_err(|error| failed(path, &error))
 }
 

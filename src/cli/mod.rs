@@ -1,18 +1,32 @@
 //! The command line.
 
+pub mod cat;
+pub mod completions;
 pub mod exit;
+pub mod extract;
 pub mod help;
 pub mod helper;
 pub mod image;
+pub mod info;
 pub mod list;
+pub mod listing;
 pub mod log;
+pub mod ls;
+pub mod man;
+pub mod messages;
 pub mod mount;
 pub mod options;
+pub mod output;
+pub mod pieces;
 pub mod place;
+pub mod progress;
 pub mod split;
 pub mod unmount;
 pub mod verb;
 pub mod words;
+
+#[cfg(test)]
+pub mod tests_volume;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,6 +70,14 @@ enum Verb {
     Unmount(unmount::UnmountArgs),
     #[command(visible_alias = "status")]
     List(list::ListArgs),
+    Info(info::InfoArgs),
+    Ls(ls::LsArgs),
+    Cat(cat::CatArgs),
+    Extract(extract::ExtractArgs),
+    #[command(hide = true)]
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(man::ManArgs),
     Help(help::HelpArgs),
 }
 
@@ -65,6 +87,12 @@ impl Verb {
             Self::Mount(args) => mount::run(args),
             Self::Unmount(args) => unmount::run(args),
             Self::List(args) => list::run(args),
+            Self::Info(args) => info::run(args),
+            Self::Ls(args) => ls::run(args),
+            Self::Cat(args) => cat::run(args),
+            Self::Extract(args) => extract::run(args),
+            Self::Completions(args) => completions::run(command(), args),
+            Self::Man(args) => man::run(command(), args),
             Self::Help(args) => help::run(command(), args),
         }
     }

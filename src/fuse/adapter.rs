@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use fuser::{
     AccessFlags, Errno, FileAttr, FileHandle, Filesystem, Generation, INodeNo, InitFlags, KernelConfig, LockOwner,
-    OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek,
-    ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+    OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyXattr, Request,
 };
 
 use super::attr::{self, Inodes};
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_NAME;
 use crate::source::Segment;
 use crate::tree::{Presentation, Shown, Tree};
-use crate::volume::{FileType, NodeId};
+use crate::volume::{Attribute, FileType, NodeId};
 
 /// As good as for ever, and not so long that the kernel's clock arithmetic minds.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -133,6 +133,14 @@ impl Adapter {
         });
     }
 
+    /// ENOSYS makes the kernel never ask again, on discs that can't have any.
+    fn extended_attributes(&self, inode: INodeNo) -> Result<Vec<Attribute>, Errno> {
+        if !self.tree.has_attributes() {
+            return Err(Errno::ENOSYS);
+        }
+        self.node_id(inode).and_then(|id| self.tree.attributes(id)).map_err(|error| errno(&error))
+    }
+
     /// SEEK_DATA and SEEK_HOLE.
     fn seek(&self, inode: INodeNo, offset: i64, whence: i32) -> Result<i64, Errno> {
         let id = self.node_id(inode).map_err(|error| errno(&error))?;
@@ -188,6 +196,10 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        // The kernel lets names of up to 1024 bytes through to FUSE.
+        if name.len() > MAX_NAME {
+            return reply.error(Errno::ENAMETOOLONG);
+        }
         match self.find(parent, name) {
             Ok(attr) => reply.entry(&FOREVER, &attr, GENERATION),
             Err(Error::NotFound) => {
@@ -239,14 +251,7 @@ impl Filesystem for Adapter {
         reply.error(Errno::ENOSYS);
     }
 
-    fn readdir(
-        &self,
-        _request: &Request,
-        inode: INodeNo,
-        _handle: FileHandle,
-        offset: u64,
-        mut reply: ReplyDirectory,
-    ) {
+    fn readdir(&self, _request: &Request, inode: INodeNo, _handle: FileHandle, offset: u64, mut reply: ReplyDirectory) {
         let found = self.node_id(inode).and_then(|id| Ok((id, self.tree.directory(id)?)));
         let (id, directory) = match found {
             Ok(found) => found,
@@ -300,12 +305,24 @@ impl Filesystem for Adapter {
         reply.statfs(info.blocks, 0, 0, files, 0, info.block_size, name_length, info.block_size);
     }
 
-    fn getxattr(&self, _request: &Request, _inode: INodeNo, _name: &OsStr, _size: u32, reply: ReplyXattr) {
-        reply.error(Errno::ENOSYS);
+    fn getxattr(&self, _request: &Request, inode: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        match self.extended_attributes(inode) {
+            Err(error) => reply.error(error),
+            Ok(attributes) => match attributes.iter().find(|attribute| attribute.name == name.as_bytes()) {
+                Some(attribute) => reply_sized(&attribute.value, size, reply),
+                None => reply.error(Errno::ENODATA),
+            },
+        }
     }
 
-    fn listxattr(&self, _request: &Request, _inode: INodeNo, _size: u32, reply: ReplyXattr) {
-        reply.error(Errno::ENOSYS);
+    fn listxattr(&self, _request: &Request, inode: INodeNo, size: u32, reply: ReplyXattr) {
+        match self.extended_attributes(inode) {
+            Err(error) => reply.error(error),
+            Ok(attributes) => {
+                let names: Vec<u8> = attributes.iter().flat_map(|found| [&found.name[..], &[0]].concat()).collect();
+                reply_sized(&names, size, reply);
+            }
+        }
     }
 
     fn access(&self, _request: &Request, _inode: INodeNo, _mask: AccessFlags, reply: ReplyEmpty) {
@@ -325,6 +342,15 @@ impl Filesystem for Adapter {
             Ok(found) => reply.offset(found),
             Err(error) => reply.error(error),
         }
+    }
+}
+
+/// The answer to a caller with a buffer of `size` bytes; 0 asks how many there are.
+fn reply_sized(bytes: &[u8], size: u32, reply: ReplyXattr) {
+    match u32::try_from(bytes.len()) {
+        Ok(length) if size == 0 => reply.size(length),
+        Ok(length) if length <= size => reply.data(bytes),
+        _ => reply.error(Errno::ERANGE),
     }
 }
 

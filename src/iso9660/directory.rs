@@ -25,7 +25,7 @@ impl Iso9660 {
         let mut scan = Scan::new(&self.metadata, &self.notes, run);
         // The first record of a file whose further sections (9.1.6, bit 7) are still to come.
         let mut open: Option<Record> = None;
-        while let Some(record) = scan.next() {
+        for record in scan.by_ref() {
             if record.is_self() || record.is_parent() {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! ISO 9660 (ECMA-119) with Rock Ridge, Joliet and Enhanced names.
 
+mod aaip;
 mod datetime;
 mod descriptor;
 mod directory;

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::aaip::AttributeBuilder;
 use super::descriptor;
 use super::extent::{Geometry, Run};
 use super::links::{self, Links};
@@ -18,7 +19,7 @@ use crate::error::{Defect, Error, Result};
 use crate::limits::MAX_SECTIONS;
 use crate::notes::Notes;
 use crate::source::{Cached, Decoded, ExtentList, Extents, SharedSource, Source};
-use crate::volume::{Attribute, Device, Directory, FileType, Node, NodeId, Times, Volume, VolumeInfo};
+use crate::volume::{Attribute, Directory, FileType, Node, NodeId, Times, Volume, VolumeInfo};
 
 /// A tree of an ISO 9660 image.
 ///
@@ -37,6 +38,7 @@ pub struct Iso9660 {
     root: NodeId,
     /// Bytes to skip in each System Use area (SUSP 5.3).
     skip: u8,
+    has_attributes: bool,
     info: VolumeInfo,
 }
 
@@ -60,6 +62,7 @@ impl Iso9660 {
             root_record: tree.root.clone(),
             root,
             skip: tree.skip,
+            has_attributes: tree.attributes,
             info: tree.info.clone(),
         })
     }
@@ -156,11 +159,32 @@ impl Iso9660 {
         if self.naming != Naming::RockRidge {
             return RockRidge::default();
         }
+        let (area, at, skip) = self.system_use(record);
+        RockRidge::read(area, at, skip, &self.reader())
+    }
+
+    /// The System Use area of a record, where it begins, and how much of it to skip.
+    fn system_use<'a>(&self, record: &'a Record) -> (&'a [u8], u64, u8) {
         let (area, at) = record.system_use();
         // SUSP 5.3: the area with the SP entry itself is read from its beginning.
         let skip = if record.at == self.root.get() && area.starts_with(b"SP") { 0 } else { self.skip };
-        let reader = Reader { metadata: &self.metadata, block_size: self.geometry.block_size, notes: &self.notes };
-        RockRidge::read(area, at, skip, &reader)
+        (area, at, skip)
+    }
+
+    fn attributes_of(&self, record: &Record) -> Vec<Attribute> {
+        let (area, at, skip) = self.system_use(record);
+        let mut found = AttributeBuilder::default();
+        let skipped = area.get(usize::from(skip)..).unwrap_or_default();
+        self.reader().visit(skipped, at.saturating_add(u64::from(skip)), &mut |entry| {
+            if entry.signature == *b"AL" {
+                found.take(entry.data);
+            }
+        });
+        found.finish()
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { metadata: &self.metadata, block_size: self.geometry.block_size, notes: &self.notes }
     }
 
     /// All sections of a file (ECMA-119 6.5.1), the given one first.
@@ -310,8 +334,24 @@ impl Volume for Iso9660 {
         }
     }
 
-    fn attributes(&self, _id: NodeId) -> Result<Vec<Attribute>> {
-        Ok(Vec::new())
+    fn has_attributes(&self) -> bool {
+        self.has_attributes
+    }
+
+    fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
+        if !self.has_attributes {
+            return Ok(Vec::new());
+        }
+        let record = self.record(id)?;
+        let found = self.attributes_of(&record);
+        if !found.is_empty() || !record.is_self() || id == self.root {
+            return Ok(found);
+        }
+        // xorriso writes the attributes of a directory only where its parent names it.
+        let run = self.directory_run(self.parent(id)?)?;
+        let mut siblings = Scan::new(&self.metadata, &self.notes, run);
+        let named = siblings.find(|entry| !entry.is_self() && self.geometry.data(entry) == id.get());
+        Ok(named.map(|entry| self.attributes_of(&entry)).unwrap_or_default())
     }
 
     fn notes(&self) -> &Notes {
@@ -340,7 +380,7 @@ fn describe(id: NodeId, kind: FileType, size: u64, recorded: u64, record: &Recor
         uid: posix.map(|posix| posix.uid),
         gid: posix.map(|posix| posix.gid),
         links: posix.map(|posix| posix.links),
-        device: rock_ridge.device.unwrap_or(Device::default()),
+        device: rock_ridge.device.unwrap_or_default(),
         times: Times { modified, ..times },
     }
 }

@@ -35,6 +35,8 @@ pub struct IsoTree {
     pub(super) skip: u8,
     /// Whether the disc itself announces Rock Ridge by an ER entry, as the standard demands.
     pub(super) announced: bool,
+    /// Whether files may have extended attributes (AAIP).
+    pub(super) attributes: bool,
     /// Whether the root directory has no entry beside `.` and `..`.
     pub(super) empty: bool,
 }
@@ -139,7 +141,7 @@ impl VolumeSet {
             times: descriptor.times(),
         };
         let empty = Scan::new(&self.metadata, &self.notes, geometry.directory(&root)).take(3).count() < 3;
-        Ok(IsoTree { naming, detail, info, geometry, root, skip: 0, announced: false, empty })
+        Ok(IsoTree { naming, detail, info, geometry, root, skip: 0, announced: false, attributes: false, empty })
     }
 
     /// Finds the logical block size by which the root directory is where its record says.
@@ -202,11 +204,12 @@ impl VolumeSet {
             return None;
         }
         let announced = !found.extensions.is_empty();
+        let attributes = found.attributes || found.extensions.iter().any(|name| name.starts_with("AAIP"));
         let mut detail = found.extensions.join(", ");
         if !announced {
             "not announced by an ER entry".clone_into(&mut detail);
         }
-        Some(IsoTree { naming: Naming::RockRidge, detail, skip, announced, ..primary.clone() })
+        Some(IsoTree { naming: Naming::RockRidge, detail, skip, announced, attributes, ..primary.clone() })
     }
 }
 
@@ -216,6 +219,8 @@ struct Announcement {
     skip: Option<u8>,
     extensions: Vec<String>,
     present: bool,
+    /// An AL entry is there: xorriso writes some at the root of every image that has any, and no ER entry.
+    attributes: bool,
 }
 
 fn announcement(area: &[u8], at: u64, skip: u8, reader: &Reader<'_>) -> Announcement {
@@ -228,6 +233,7 @@ fn announcement(area: &[u8], at: u64, skip: u8, reader: &Reader<'_>) -> Announce
         if let Some(identifier) = susp::extension_reference(&entry) {
             found.extensions.push(printable(identifier));
         }
+        found.attributes |= entry.signature == *b"AL";
         found.present |= matches!(&entry.signature, b"PX" | b"TF" | b"NM" | b"RR" | b"PL");
     });
     found

@@ -79,8 +79,8 @@ pub fn open(path: &Path, mode: IoMode) -> io::Result<SharedSource> {
 
 /// Whether a file lies on a file system whose pages don't vanish with a network or another process.
 fn is_local(file: &File) -> bool {
-    const CIFS: i64 = 0xFF53_4D42_u32 as i64;
-    const SMB2: i64 = 0xFE53_4D42_u32 as i64;
+    const CIFS: i64 = 0xFF53_4D42;
+    const SMB2: i64 = 0xFE53_4D42;
     const CEPH: i64 = 0x00C3_6400;
     const V9FS: i64 = 0x0102_1997;
     const AFS: i64 = 0x5346_414F;

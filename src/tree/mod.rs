@@ -58,6 +58,11 @@ impl Tree {
         self.volume.parent(directory)
     }
 
+    /// Whether any file may have extended attributes.
+    pub fn has_attributes(&self) -> bool {
+        self.volume.has_attributes()
+    }
+
     pub fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
         self.volume.attributes(id)
     }

@@ -147,7 +147,9 @@ pub trait Volume: Send + Sync + Debug {
     /// The body of a regular file, decoded.
     fn open(&self, file: NodeId) -> Result<SharedSource>;
     fn read_link(&self, link: NodeId) -> Result<Vec<u8>>;
+    /// Whether any file may have extended attributes.
+    fn has_attributes(&self) -> bool;
     fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>>;
-    /// A defect-free statement about the defects met until now.
+    /// The defects met and tolerated until now.
     fn notes(&self) -> &crate::notes::Notes;
 }

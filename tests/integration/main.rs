@@ -1,3 +1,15 @@
-//! Tests of the whole.
+//! Tests of the whole: one binary, a module for each floor or command.
 
+#[path = "../build/mod.rs"]
+mod build;
+#[path = "../oracle/walk.rs"]
+mod walk;
+
+mod builder;
+mod corpus;
+mod differential;
+mod drive;
+mod hostile;
+mod manifest;
 mod mounting;
+mod mutants;

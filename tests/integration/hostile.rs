@@ -1,0 +1,56 @@
+//! The images nobody should write: none hangs or ends the program, and `good` stays readable.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::build::hostile::{self, GOOD, Hostile};
+use crate::drive::{Drive, Trouble};
+
+fn complaint(hostile: &Hostile, dir: &std::path::Path) -> Option<String> {
+    let path = dir.join(format!("{}.iso", hostile.name));
+    std::fs::write(&path, &hostile.image).expect("the image can be written");
+    let mut complaints = Vec::new();
+    for options in ["", "norock"] {
+        let drive = match Drive::mount(&path, options) {
+            Ok(drive) => drive,
+            Err(Trouble::Refused(_)) if !hostile.good => continue,
+            Err(trouble) => {
+                complaints.push(format!("-o '{options}': {trouble:?}"));
+                continue;
+            }
+        };
+        if let Err(trouble) = drive.manifest() {
+            complaints.push(format!("-o '{options}': {trouble:?}"));
+        }
+        // Without Rock Ridge the name is its identifier's.
+        let good = ["good", "GOOD"].iter().find_map(|name| std::fs::read(drive.path().join(name)).ok());
+        if hostile.good && good.as_deref() != Some(GOOD.as_bytes()) {
+            let good = good.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            complaints.push(format!("-o '{options}': good reads as {good:?}"));
+        }
+    }
+    let _ = std::fs::remove_file(path);
+    (!complaints.is_empty()).then(|| format!("{} ({}): {}", hostile.name, hostile.note, complaints.join("; ")))
+}
+
+#[test]
+fn hostile() {
+    let mut list = hostile::catalogue();
+    for sectors in 0..=hostile::sectors() {
+        let image = hostile::truncated(sectors);
+        list.push(Hostile { name: format!("cut-at-{sectors}"), image, good: false, note: "cut short" });
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (next, complaints) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(hostile) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    complaints.lock().expect("nobody panics").extend(complaint(hostile, dir.path()));
+                }
+            });
+        }
+    });
+    let complaints = complaints.into_inner().expect("nobody panics");
+    assert!(complaints.is_empty(), "{} of {}:\n{}", complaints.len(), list.len(), complaints.join("\n"));
+}

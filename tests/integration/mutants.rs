@@ -1,0 +1,167 @@
+//! Damaged images of every kind: whatever bytes are wrong, reading ends, in bounded time, without a panic.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mount_iso::disc::{Disc, Selection};
+use mount_iso::iso9660::IsoOptions;
+use mount_iso::source::Memory;
+use mount_iso::tree::Tree;
+use mount_iso::volume::FileType;
+
+/// Bytes read of one file.
+const READ_LIMIT: u64 = 1 << 20;
+/// Steps of one walk: more than any of the images has.
+const WALK_LIMIT: usize = 20_000;
+/// A mutant that takes longer is a hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Numbers that are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Opens every tree of an image, walks it and reads everything in it; says how many nodes there were.
+fn read_all(image: Vec<u8>) -> usize {
+    let options = IsoOptions::default();
+    let Ok(disc) = Disc::probe(Arc::new(Memory(image.into())), &options) else { return 0 };
+    let mut nodes = 0;
+    let _ = disc.choose(&Selection::default());
+    for view in disc.views() {
+        let Ok(volume) = disc.open(view.kind, &options) else { continue };
+        let tree = Tree::new(volume);
+        let mut buffer = vec![0; 65_536];
+        for step in tree.walk(tree.root()).take(WALK_LIMIT) {
+            let Ok(node) = step.node else { continue };
+            nodes += 1;
+            let _ = tree.attributes(node.id);
+            match node.kind {
+                FileType::Directory => {
+                    let _ = tree.parent(node.id);
+                }
+                FileType::SymbolicLink => {
+                    let _ = tree.read_link(node.id);
+                    let _ = tree.resolve(&step.path, true);
+                }
+                FileType::Regular => {
+                    let Ok(body) = tree.file(node.id) else { continue };
+                    assert_eq!(body.len(), node.size, "stat and the body disagree on the length");
+                    let mut at = 0;
+                    while at < body.len().min(READ_LIMIT) {
+                        let length = (body.len() - at).min(buffer.len() as u64) as usize;
+                        if body.read_exact_at(&mut buffer[..length], at).is_err() {
+                            break;
+                        }
+                        at += length as u64;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    nodes
+}
+
+/// Bytes that are likelier to hurt than random ones.
+const NASTY: [u8; 10] = [0, 1, 2, 4, 0x7F, 0x80, 0xFE, 0xFF, b'/', b'.'];
+
+fn mutate(image: &mut Vec<u8>, interesting: &[usize], random: &mut Random) {
+    for _ in 0..=random.below(6) {
+        let at = match random.below(4) {
+            0 => random.below(image.len()),
+            _ => interesting.get(random.below(interesting.len())).copied().unwrap_or(0),
+        };
+        let value = match random.below(3) {
+            0 => random.next() as u8,
+            1 => NASTY[random.below(NASTY.len())],
+            _ => image[at] ^ (1 << random.below(8)),
+        };
+        let run = if random.below(8) == 0 { 1 + random.below(16) } else { 1 };
+        let end = (at + run).min(image.len());
+        image[at..end].fill(value);
+    }
+    if random.below(10) == 0 {
+        image.truncate(random.below(image.len()));
+    }
+}
+
+/// Where directories, descriptors and System Use areas are: every byte near a signature of theirs.
+fn interesting(image: &[u8]) -> Vec<usize> {
+    const SIGNATURES: [&[u8]; 12] =
+        [b"CD001", b"PX", b"NM", b"SL", b"CE", b"TF", b"CL", b"ZF", b"SP", b"ER", b";1", b"AL\x13\x01"];
+    let mut found: Vec<usize> = (32_768..image.len().min(32_768 + 16_384)).step_by(3).collect();
+    for at in 0..image.len() {
+        if SIGNATURES.iter().any(|signature| image[at..].starts_with(signature)) {
+            found.extend(at.saturating_sub(40)..(at + 40).min(image.len()));
+        }
+    }
+    found
+}
+
+fn samples(directory: &Path) -> Vec<Vec<u8>> {
+    let tree = directory.join("tree");
+    std::fs::create_dir_all(tree.join("a/b/c/d/e/f/g/h/i/j")).unwrap();
+    std::fs::write(tree.join("hello.txt"), "hello").unwrap();
+    std::fs::write(tree.join("zeros"), vec![0; 200_000]).unwrap();
+    std::fs::write(tree.join(format!("{}.txt", "long".repeat(55))), "long").unwrap();
+    std::fs::write(tree.join("a/b/c/d/e/f/g/h/i/j/deep"), vec![b'd'; 5000]).unwrap();
+    for target in ["hello.txt", "../up", "/abs/path", "a/b/../../x"] {
+        let name = target.replace('/', "_");
+        std::os::unix::fs::symlink(target, tree.join(format!("link-{name}"))).unwrap();
+    }
+    let recipes: [&[&str]; 4] = [
+        &["xorriso", "-as", "mkisofs", "-R", "-J", "-quiet"],
+        &["genisoimage", "-R", "-J", "-quiet"],
+        &["genisoimage", "-quiet", "-D"],
+        &["xorriso", "-as", "mkisofs", "-R", "-z", "-iso-level", "4", "-quiet"],
+    ];
+    recipes
+        .iter()
+        .map(|recipe| {
+            let image = directory.join("image.iso");
+            let status =
+                Command::new(recipe[0]).args(&recipe[1..]).arg("-o").arg(&image).arg(&tree).output().unwrap().status;
+            assert!(status.success(), "{recipe:?}");
+            std::fs::read(&image).unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn mutants_are_read_to_the_end_without_a_panic() {
+    let rounds: usize = std::env::var("MOUNT_ISO_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000);
+    let directory = tempfile::tempdir().unwrap();
+    let samples: Vec<_> = samples(directory.path()).into_iter().map(|image| (interesting(&image), image)).collect();
+    let mut random = Random(0x1509_6600);
+    let mut nodes = 0;
+    for round in 0..rounds {
+        let (places, image) = &samples[round % samples.len()];
+        let mut image = image.clone();
+        mutate(&mut image, places, &mut random);
+        let begun = Instant::now();
+        let copy = image.clone();
+        match std::panic::catch_unwind(|| read_all(copy)) {
+            Ok(found) => nodes += found,
+            Err(panic) => {
+                let kept = std::env::temp_dir().join(format!("mount-iso-mutant-{round}.iso"));
+                std::fs::write(&kept, &image).unwrap();
+                panic!("mutant {round}, kept as {}: {panic:?}", kept.display());
+            }
+        }
+        assert!(begun.elapsed() < PATIENCE, "mutant {round} took {:?}", begun.elapsed());
+    }
+    assert!(nodes > rounds * 10, "most mutants should still show most of their tree: {nodes} nodes in {rounds}");
+}
