@@ -156,10 +156,29 @@ pub fn help() -> String {
     for same in WORDS.chunk_by(|a, b| a.group == b.group && a.help == b.help) {
         if let Some(first) = same.first().filter(|word| word.group == Group::Ignored) {
             let names: Vec<_> = same.iter().map(Word::shown).collect();
-            text.push_str(&format!("  {} ({})\n", names.join(", "), first.help));
+            text.push_str(&wrapped(&format!("{} ({})", names.join(", "), first.help)));
         }
     }
     text
+}
+
+/// Indented lines of at most 80 columns, broken at spaces.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 80;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        let (before, start) = match column + 1 + width {
+            ..=80 => (" ", column + 1),
+            _ if out.is_empty() => ("  ", 2),
+            _ => ("\n    ", 4),
+        };
+        out.push_str(before);
+        out.push_str(word);
+        column = start + width;
+    }
+    out.push('\n');
+    out
 }
 
 #[cfg(test)]
