@@ -108,9 +108,17 @@ impl Drive {
     }
 
     fn unmount(&self) {
-        if let Some(point) = &self.point {
+        if let Some(point) = self.point.as_ref().filter(|_| self.is_connected()) {
             point.unmount();
         }
+    }
+
+    /// Whether the kernel still has the file system. If not, its number may be that of another by now, which may be
+    /// mounted on the same directory.
+    fn is_connected(&self) -> bool {
+        let mut device = [PollFd::new(self.device.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut device, PollTimeout::ZERO);
+        !device[0].any().unwrap_or(false)
     }
 }
 
@@ -262,7 +270,7 @@ fn close_standard_streams() -> io::Result<()> {
 
 /// Forks the worker and waits for its end, or for a signal.
 fn hold(
-    drive: Drive,
+    mut drive: Drive,
     ready: Option<Box<dyn FnOnce()>>,
     serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
     report: Option<File>,
@@ -299,7 +307,7 @@ fn hold(
         }
         ForkResult::Parent { child } => {
             drop((lifeline, device, ready));
-            let code = supervise(&drive, child, &signals);
+            let code = supervise(&mut drive, child, &signals);
             drive.tidy();
             // Only now may the command learn that its drive failed.
             drop((report, held));
@@ -351,13 +359,12 @@ fn work(
 }
 
 /// The holder: waits until the worker has ended or a signal asks for the end.
-fn supervise(drive: &Drive, worker: Pid, signals: &SignalFd) -> i32 {
+fn supervise(drive: &mut Drive, worker: Pid, signals: &SignalFd) -> i32 {
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
-    let mut removed = false;
     loop {
         let mut watched = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        if let Some(table) = table.as_ref().filter(|_| !removed) {
+        if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
         let _ = poll(&mut watched, PollTimeout::NONE);
@@ -381,11 +388,9 @@ fn supervise(drive: &Drive, worker: Pid, signals: &SignalFd) -> i32 {
             Err(_) => return 1,
         }
         // Unmounted here, while files of it are still open or another name space has a copy: the directory can go.
-        if let Some(point) = drive.point.as_ref().filter(|point| point.made && !removed)
-            && point.mounted().is_ok_and(|mounted| !mounted)
-        {
+        if let Some(point) = drive.point.take_if(|point| point.made && point.mounted().is_ok_and(|mounted| !mounted)) {
+            // Taken away: from now on a directory of that name is somebody else's.
             point.remove();
-            removed = true;
         }
     }
 }

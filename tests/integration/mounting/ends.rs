@@ -183,3 +183,30 @@ fn a_log_file_tells_what_became_of_the_drive() {
     let log = fs::read_to_string(rig.path("log.txt")).unwrap();
     assert!(log.contains("SIGKILL"), "{log}");
 }
+
+#[test]
+fn an_interrupted_start_leaves_nothing() {
+    let rig = Rig::new(User::Own);
+    for pause in 0..40 {
+        let mut command = rig.spawn(["x.iso"]);
+        std::thread::sleep(std::time::Duration::from_micros(pause * 500));
+        // Ended by the signal, or done before it came; whichever it was, no other drive suffered from it.
+        command.kill_gently();
+        let status = command.wait().unwrap();
+        assert!(status.success() || status.code().is_none(), "{status}");
+        rig.run(["-q", "unmount", "x.iso"]);
+    }
+    expect_end(&rig);
+}
+
+trait Gently {
+    fn kill_gently(&mut self);
+}
+
+impl Gently for std::process::Child {
+    fn kill_gently(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.id()).unwrap());
+        // It may have ended by itself; not waited for, its number is still its own.
+        let _ = nix::sys::signal::kill(pid, Signal::SIGINT);
+    }
+}
