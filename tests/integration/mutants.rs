@@ -5,8 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mount_iso::disc::{Disc, Selection};
-use mount_iso::iso9660::IsoOptions;
+use mount_iso::disc::{Disc, ReadOptions, Selection};
 use mount_iso::source::Memory;
 use mount_iso::tree::Tree;
 use mount_iso::volume::FileType;
@@ -36,12 +35,12 @@ impl Random {
 
 /// Opens every tree of an image, walks it and reads everything in it; says how many nodes there were.
 fn read_all(image: Vec<u8>) -> usize {
-    let options = IsoOptions::default();
+    let options = ReadOptions::default();
     let Ok(disc) = Disc::probe(Arc::new(Memory(image.into())), &options) else { return 0 };
     let mut nodes = 0;
     let _ = disc.choose(&Selection::default());
     for view in disc.views() {
-        let Ok(volume) = disc.open(view.kind, &options) else { continue };
+        let Ok(volume) = disc.open(view.kind) else { continue };
         let tree = Tree::new(volume);
         let mut buffer = vec![0; 65_536];
         for step in tree.walk(tree.root()).take(WALK_LIMIT) {
