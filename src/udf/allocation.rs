@@ -124,13 +124,25 @@ impl Reader<'_> {
     }
 }
 
+/// What of a list of extents is recorded in the image: holes and what lies beyond its end are left out.
+pub fn recorded(space: &Space, list: &ExtentList) -> ExtentList {
+    let mut found = ExtentList::default();
+    for extent in list.iter() {
+        if let Location::Recorded(at) = extent.location {
+            found.push(extent.len.min(space.metadata.len().saturating_sub(at)), extent.location);
+        }
+    }
+    found
+}
+
 /// The whole body of a small file in memory, in its extents' order.
 ///
 /// # Errors
 /// Where the first byte that can't be read is, and why.
 pub fn read_whole(space: &Space, list: &ExtentList, limit: u64) -> crate::error::Result<Vec<u8>> {
     let body = crate::source::Extents::new(space.metadata.clone(), list.clone());
-    let length = usize::try_from(list.len().min(limit)).unwrap_or(0);
+    // More than the image has is not recorded in it, whatever the lengths say.
+    let length = usize::try_from(list.len().min(limit).min(space.metadata.len())).unwrap_or(0);
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length).map_err(|_| crate::error::Error::Read {
         at: 0,

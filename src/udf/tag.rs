@@ -86,8 +86,7 @@ mod tests {
         bytes[12] = 77;
         let crc = checksum(&bytes[16..]);
         bytes[8..10].copy_from_slice(&crc.to_le_bytes());
-        let sum = |bytes: &[u8]| (0..16).filter(|at| *at != 4).fold(0_u8, |sum, at| sum.wrapping_add(bytes[at]));
-        bytes[4] = sum(&bytes);
+        bytes[4] = (0..16).filter(|at| *at != 4).fold(0_u8, |sum, at| sum.wrapping_add(bytes[at]));
         assert_eq!(read(&bytes, Some(77)), Some(Tag { identifier: 5, trust: Trust::Whole }));
         assert!(matches!(read(&bytes, Some(78)).unwrap().trust, Trust::Partial(_)));
         assert!(matches!(read(&bytes[..20], None).unwrap().trust, Trust::Partial(_)));

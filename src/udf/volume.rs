@@ -13,7 +13,7 @@ use crate::bytes::u8_at;
 use crate::error::{Defect, Error, Result};
 use crate::limits::{MAX_ATTRIBUTE_BYTES, MAX_DIRECTORY_BYTES, MAX_TARGET};
 use crate::notes::Notes;
-use crate::source::{Cached, Extents, SharedSource, Source};
+use crate::source::{Cached, ExtentList, Extents, SharedSource, Source};
 use crate::text as names;
 use crate::volume::{
     Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Volume, VolumeInfo,
@@ -213,32 +213,50 @@ impl Udf {
 
     /// The data of a directory; of a mirrored one that is damaged, the mirror's if that is better.
     fn directory_data(&self, icb: &Icb) -> Result<Vec<u8>> {
-        let damages = |data: &[u8]| {
-            let mut identifiers = Identifiers::new(data);
-            identifiers.by_ref().for_each(drop);
-            identifiers.damaged.is_some()
-        };
-        let main = self.whole(icb, false, MAX_DIRECTORY_BYTES);
-        if !self.space.is_mirrored(icb.address.partition) || main.as_ref().is_ok_and(|data| !damages(data)) {
-            return main.or_else(|error| self.readable_part(icb, error));
+        let main = self.names_of(icb, false);
+        if !self.space.is_mirrored(icb.address.partition) || main.as_ref().is_ok_and(|found| found.1) {
+            return main.map(|found| found.0);
         }
-        match self.whole(icb, true, MAX_DIRECTORY_BYTES) {
-            Ok(mirror) if main.is_err() || !damages(&mirror) => {
+        match self.names_of(icb, true) {
+            Ok((mirror, whole)) if main.is_err() || whole => {
                 self.report(icb.at, "UDF 2.2.13", "a directory is damaged: its mirror is used");
                 Ok(mirror)
             }
-            _ => main,
+            _ => main.map(|found| found.0),
         }
     }
 
-    /// What can be read of a directory, block by block; the rest is left out and told.
-    fn readable_part(&self, icb: &Icb, error: Error) -> Result<Vec<u8>> {
-        let list = allocation::extents(&self.space, icb, false);
+    /// What is recorded of a directory's data, and whether nothing of it is missing or damaged. What can't be read
+    /// is left out, block by block, and told.
+    fn names_of(&self, icb: &Icb, mirror: bool) -> Result<(Vec<u8>, bool)> {
+        let announced = allocation::extents(&self.space, icb, mirror);
+        let list = allocation::recorded(&self.space, &announced);
+        let lost = announced.len().saturating_sub(list.len());
+        if list.is_empty() && lost > 0 {
+            let what = "a directory lies beyond the end of the image, or nowhere";
+            return Err(Error::damaged(icb.at, "ECMA-167 4/8.6", what));
+        }
+        let (data, failed) = match allocation::read_whole(&self.space, &list, MAX_DIRECTORY_BYTES) {
+            Ok(data) => (data, 0),
+            Err(error) => self.readable_blocks(list).ok_or(error)?,
+        };
+        if lost > 0 || failed > 0 {
+            let what = format!("{} bytes of a directory are lost", lost.saturating_add(failed));
+            self.report(icb.at, "ECMA-167 4/8.6", what);
+        }
+        let mut identifiers = Identifiers::new(&data);
+        identifiers.by_ref().for_each(drop);
+        let whole = lost == 0 && failed == 0 && identifiers.damaged.is_none();
+        Ok((data, whole))
+    }
+
+    /// The blocks of a file that can be read, and how many bytes can't; `None` where none can.
+    fn readable_blocks(&self, list: ExtentList) -> Option<(Vec<u8>, u64)> {
         let body = Extents::new(self.space.metadata.clone(), list);
-        let step = usize::try_from(self.space.block_size).unwrap_or(512);
+        let step = usize::try_from(self.space.block_size).ok()?;
+        let end = body.len().min(MAX_DIRECTORY_BYTES).min(self.space.metadata.len());
         let mut data = Vec::new();
         let mut at = 0_u64;
-        let end = body.len().min(MAX_DIRECTORY_BYTES).min(self.space.metadata.len());
         while at < end {
             let length = usize::try_from(end.saturating_sub(at)).unwrap_or(step).min(step);
             let mut block = vec![0; length];
@@ -247,11 +265,8 @@ impl Udf {
             }
             at = at.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         }
-        if data.is_empty() {
-            return Err(error);
-        }
-        self.report(icb.at, "ECMA-167 4/8.6", format!("a part of a directory is lost ({error})"));
-        Ok(data)
+        let failed = end.saturating_sub(u64::try_from(data.len()).unwrap_or(end));
+        (!data.is_empty()).then_some((data, failed))
     }
 
     fn is_shown(&self, identifier: &Identifier<'_>) -> bool {
