@@ -6,9 +6,11 @@ mod build;
 mod walk;
 
 mod builder;
+mod commands;
 mod corpus;
 mod differential;
 mod drive;
 mod hostile;
 mod manifest;
 mod mutants;
+mod tools;
