@@ -331,7 +331,13 @@ fn median(values: &[Measured]) -> Measured {
 
 fn shown(case: &str, programs: &[(&str, PathBuf)], table: &BTreeMap<(usize, &str), Vec<Vec<Measured>>>) -> String {
     let mut text = format!("{case}\n\n");
-    let number = |value: Measured| value.map_or_else(|| "too long".to_owned(), |value| format!("{value:.2}"));
+    // Three digits that say something.
+    let number = |value: Measured| match value {
+        None => "too long".to_owned(),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 1.0 => format!("{value:.2}"),
+        Some(value) => format!("{value:.4}"),
+    };
     let names: String = programs.iter().map(|(name, _)| format!(" {name} |")).collect();
     let ratio = if programs.len() > 1 { " ratio |" } else { "" };
     // Writing to a string can't fail.
