@@ -65,8 +65,8 @@ fn other_readers_agree() {
     if let Some(list) = output("isoinfo", &["-R", "-f", "-i", text(&path)]) {
         assert!(list.contains("/docs/read.me") && list.contains(&"n".repeat(240)), "{list}");
     }
-    if let Some(list) = output("isoinfo", &["-J", "-j", "utf-8", "-f", "-i", text(&path)]) {
-        assert!(list.contains("/docs/über uns.txt") && list.contains("/a/b/c/d/e/f/g/h/deep"), "{list}");
+    if let Some(list) = output("isoinfo", &["-J", "-f", "-i", text(&path)]) {
+        assert!(list.contains("/docs/read.me") && list.contains("/a/b/c/d/e/f/g/h/deep"), "{list}");
     }
     if let Some(list) = output("isoinfo", &["-p", "-i", text(&path)]) {
         assert!(list.lines().any(|line| line.contains("DOCS")), "the path table is odd: {list}");

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::build::node::{ASSOCIATED, Continuation, HIDDEN};
 use crate::build::zisofs::Version;
-use crate::build::{Content, Image, Node, Rock};
+use crate::build::{Content, Image, Kind, Node, Rock};
 use crate::builder::common;
 use crate::drive::Drive;
 use crate::manifest::{Deviations, Manifest};
@@ -45,7 +45,7 @@ const WRITERS: &[(&str, &[&str])] = &[
     ("xorriso-rr-joliet", &["xorriso", "-as", "mkisofs", "-R", "-J", "-joliet-long"]),
     ("xorriso-zisofs", &["xorriso", "-as", "mkisofs", "-R", "-z"]),
     ("xorriso-level-4", &["xorriso", "-as", "mkisofs", "-iso-level", "4", "-J"]),
-    ("xorriso-plain", &["xorriso", "-as", "mkisofs", "-norock", "-iso-level", "2"]),
+    ("xorriso-plain", &["xorriso", "-as", "mkisofs", "--norock", "-iso-level", "2"]),
     ("genisoimage-rr-joliet", &["genisoimage", "-quiet", "-R", "-J"]),
     ("genisoimage-r", &["genisoimage", "-quiet", "-r", "-iso-level", "3"]),
     ("genisoimage-plain", &["genisoimage", "-quiet", "-iso-level", "1", "-D"]),
@@ -68,7 +68,7 @@ fn built() -> Vec<(&'static str, Image)> {
         ("ieee-1282", common().rock_ridge(Rock::Ieee1282)),
         ("xa", common().with(|image| (image.xa, image.skip) = (true, 14))),
         ("skip", common().with(|image| image.skip = 6)),
-        ("no-er", common().with(|image| image.without_er = true)),
+        ("no-er", common().with(|image| (image.without_er, image.joliet) = (true, None))),
         ("xar", rock().add("/file", Node::pattern(1, 5000).with(|node| node.xar = 1)).add("/next", Node::text("n"))),
         (
             "sections",
@@ -117,7 +117,7 @@ fn built() -> Vec<(&'static str, Image)> {
                 .add(
                     "/low",
                     Node::device(false, 4, 65).with(|node| {
-                        node.kind = crate::build::Kind::Device { block: false, major: 4, minor: 65, split: false };
+                        node.kind = Kind::Device { block: false, major: 4, minor: 65, split: false };
                     }),
                 )
                 .add("/socket", Node::socket()),
@@ -241,6 +241,58 @@ fn as_linux_shows_it() {
     assert!(stale.is_empty(), "no image needs these rows of docs/deviations.md:\n{}", stale.join("\n"));
 }
 
+/// Files of a tree with what they hold, as long as the names are those of Rock Ridge.
+fn files(node: &Node, path: &str, list: &mut Vec<(String, Vec<u8>)>) {
+    for child in &node.children {
+        let path = format!("{path}/{}", child.name);
+        match child.kind {
+            Kind::File(_) => list.push((path.clone(), child.shown())),
+            _ => files(child, &path, list),
+        }
+    }
+}
+
+/// What deviates from Linux has no other witness than this: a file holds what was put in it.
+#[test]
+fn as_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for (name, image) in built().into_iter().filter(|(_, image)| image.rock.is_some()) {
+        let path = dir.path().join(format!("{name}.iso"));
+        image.write(&path).unwrap();
+        let drive = Drive::mount(&path, "").unwrap_or_else(|trouble| panic!("{name}: {trouble:?}"));
+        let mut list = Vec::new();
+        files(&image.root, "", &mut list);
+        for (file, bytes) in list {
+            match std::fs::read(drive.path().join(&file[1..])) {
+                Ok(read) if read == bytes => {}
+                Ok(read) => wrong.push(format!("{name}: {file} holds {} other bytes", read.len())),
+                Err(error) => wrong.push(format!("{name}: {file}: {error}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A file behind 4 GiB, and what lies across its sections' boundary.
+#[test]
+fn five_gigabytes() {
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.iso");
+    let marks = vec![(0xFFFF_F7FE, b"across".to_vec()), ((5 << 30) - 3, b"end".to_vec())];
+    let large = Node::file(Content::Holes { len: 5 << 30, marks: marks.clone() });
+    Image::new().rock_ridge(Rock::V1_10).add("/large", large).write(&path).unwrap();
+    let drive = Drive::mount(&path, "").unwrap();
+    let file = std::fs::File::open(drive.path().join("large")).unwrap();
+    assert_eq!(file.metadata().unwrap().len(), 5 << 30);
+    for (at, mark) in marks {
+        let mut bytes = vec![0; mark.len()];
+        file.read_exact_at(&mut bytes, at).unwrap();
+        assert_eq!(bytes, mark, "at {at}");
+    }
+}
+
 /// What a tool extracts, as a manifest.
 fn extracted(tool: &[&str], image: &Path, to: &Path) -> Option<Manifest> {
     std::fs::create_dir_all(to).unwrap();
@@ -248,7 +300,9 @@ fn extracted(tool: &[&str], image: &Path, to: &Path) -> Option<Manifest> {
     let words: Vec<String> = tool.iter().map(fill).collect();
     let output = Command::new(&words[0]).args(&words[1..]).env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).output();
     let output = output.ok()?;
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    // 7-Zip fails over links that lead out of the tree, and extracts the rest.
+    let fine = output.status.success() || tool[0] == "7z";
+    assert!(fine, "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     let mut text = Vec::new();
     walk(to, Bounds::default(), &mut text).unwrap();
     Some(Manifest::parse(&String::from_utf8_lossy(&text)))
@@ -268,7 +322,8 @@ fn as_other_readers_show_it() {
         }
     }
     let path = dir.path().join("built.iso");
-    common().write(&path).unwrap();
+    // bsdtar takes the halves of PN for one number and can't make that device.
+    common().with(|image| image.root.children.retain(|node| node.name != "null")).write(&path).unwrap();
     images.push(("built".into(), path));
     // A tool, the options under which we show the same tree, and what it can tell.
     let readers: [(&[&str], &str, &[&str]); 3] = [

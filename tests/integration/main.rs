@@ -12,5 +12,6 @@ mod differential;
 mod drive;
 mod hostile;
 mod manifest;
+mod mounting;
 mod mutants;
 mod tools;
