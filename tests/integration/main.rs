@@ -9,6 +9,7 @@ mod builder;
 mod commands;
 mod corpus;
 mod differential;
+mod documents;
 mod drive;
 mod hostile;
 mod manifest;

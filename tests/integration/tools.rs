@@ -473,3 +473,55 @@ fn lookups_ignore_case_only_where_they_should() {
     assert!(!finds("norock,check=strict", "READ ME.TXT"));
     assert!(finds("check=relaxed", "READ ME.TXT"));
 }
+
+#[test]
+fn an_image_that_shrinks_costs_only_what_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shrinks.iso");
+    let image = Image::new()
+        .rock_ridge(Rock::V1_10)
+        .add("/a-good", Node::pattern(1, 50_000))
+        .add("/b-lost", Node::pattern(2, 1_000_000));
+    for options in ["io=mmap", "io=pread"] {
+        let layout = image.write(&path).unwrap();
+        let drive = Drive::mount(&path, options).expect("the disc is mounted");
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(layout.extent("/b-lost") + 300_000).unwrap();
+        let lost = std::fs::File::open(drive.path().join("b-lost")).unwrap();
+        let mut buffer = vec![0; 4096];
+        let error = lost.read_at(&mut buffer, 900_000).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EIO), "{options}");
+        lost.read_exact_at(&mut buffer, 0).unwrap();
+        assert!(buffer == Content::Pattern { seed: 2, len: 1_000_000 }.bytes()[..4096]);
+        assert!(
+            std::fs::read(drive.path().join("a-good")).unwrap() == Content::Pattern { seed: 1, len: 50_000 }.bytes()
+        );
+        assert_eq!(std::fs::read_dir(drive.path()).unwrap().count(), 2, "{options}: the drive lives");
+    }
+}
+
+#[test]
+fn the_root_is_number_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("root.iso");
+    Image::new().rock_ridge(Rock::V1_10).add("/dir/file", Node::text("f")).write(&path).unwrap();
+    let drive = Drive::mount(&path, "").expect("the disc is mounted");
+    let number = |name: &str| std::fs::metadata(drive.path().join(name)).unwrap().ino();
+    assert_eq!((number(""), number("dir/..")), (1, 1));
+    assert!(number("dir") != 1 && number("dir/file") != 1);
+}
+
+#[test]
+fn the_enhanced_tree_has_its_own_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("enhanced.iso");
+    let name = "a long name of mixed Case and of more than thirty-one characters.text";
+    let image = Image::new().with(|image| image.enhanced = true).add(&format!("/{name}"), Node::text("f"));
+    image.write(&path).unwrap();
+    for options in ["", "tree=enhanced"] {
+        let drive = Drive::mount(&path, options).expect("the disc is mounted");
+        assert_eq!(std::fs::read(drive.path().join(name)).unwrap(), b"f", "{options}");
+    }
+    let drive = Drive::mount(&path, "tree=primary").expect("the disc is mounted");
+    assert!(!drive.path().join(name).exists() && std::fs::read_dir(drive.path()).unwrap().count() == 1);
+}
