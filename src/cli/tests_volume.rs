@@ -84,6 +84,12 @@ pub fn id(number: u64) -> NodeId {
     NodeId::new(number).unwrap()
 }
 
+impl Default for TestVolume {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl TestVolume {
     pub fn new() -> Self {
         let info = VolumeInfo { label: "TEST".to_owned(), block_size: 2048, blocks: 16, ..VolumeInfo::default() };

@@ -451,7 +451,7 @@ fn holes_can_be_sought() {
     let file = std::fs::File::open(drive.path().join("sparse")).unwrap();
     let seek = |at: i64, whence| nix::unistd::lseek(&file, at, whence);
     let data = seek(0, nix::unistd::Whence::SeekData).unwrap();
-    assert!((1 << 20) - 65_536 <= data && data <= 1 << 20, "{data}");
+    assert!(((1 << 20) - 65_536..=1 << 20).contains(&data), "{data}");
     let hole = seek(data, nix::unistd::Whence::SeekHole).unwrap();
     assert!(hole > 1 << 20 && hole <= (1 << 20) + 65_536, "{hole}");
     assert!(seek(hole, nix::unistd::Whence::SeekData).is_err());
