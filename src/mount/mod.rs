@@ -48,9 +48,7 @@ pub fn mount(request: &Request) -> Result<OwnedFd, MountError> {
     match kernel::mount(request) {
         Ok(device) => Ok(device),
         // Users may not mount by themselves; fusermount3 may, for them.
-        Err(kernel::Refusal::Open(Errno::EACCES) | kernel::Refusal::Mount(Errno::EPERM)) => {
-            fusermount::mount(request)
-        }
+        Err(kernel::Refusal::Open(Errno::EACCES) | kernel::Refusal::Mount(Errno::EPERM)) => fusermount::mount(request),
         Err(refusal) => Err(refusal.explain(&request.point)),
     }
 }
