@@ -72,6 +72,28 @@ pub fn map_large_allocations() {
     }
 }
 
+/// Closes what the parent left open by mistake or for programs that end soon: a pipe of a script that waits for its
+/// end, a lock. What this program opened itself stays.
+///
+/// # Errors
+/// Without /proc.
+pub fn close_inherited() -> io::Result<()> {
+    let numbers: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // SAFETY: F_GETFD takes any number. All that Rust and we open is close-on-exec; a descriptor that is not was
+        // open before this program began, so no object of it owns the number, and closing it harms none.
+        unsafe {
+            if libc::fcntl(number, libc::F_GETFD) == 0 {
+                libc::close(number);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The descriptor that lies in a socket; `None` when the other side closed it without sending one.
 ///
 /// # Errors

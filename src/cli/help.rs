@@ -10,11 +10,11 @@ use super::options;
 
 pub const ABOUT: &str = "A virtual drive for Linux: shows a disc image as a read-only mounted drive";
 pub const LONG_ABOUT: &str = "\
-A virtual drive for Linux: shows a disc image (ISO 9660 with Rock Ridge, Joliet or Enhanced names) as a read-only
+A virtual drive for Linux: shows a disc image (ISO 9660 with Rock Ridge, Joliet or Enhanced names) as a read-only \
 mounted drive, without root and without kernel modules other than FUSE.
 
-Without a command the image is mounted. Without a directory a new one is made for it, named after the disc, and
-removed when the drive is unmounted; its name is printed.";
+Without a command the image is mounted. Without a directory one is made for it, named after the disc, and removed \
+when the drive is unmounted; its name is printed.";
 pub const USAGE: &str = "\
 mount-iso [OPTIONS] IMAGE [DIR]
        mount-iso COMMAND ...";
@@ -39,7 +39,11 @@ pub fn exit_codes() -> String {
 }
 
 pub fn after() -> String {
-    format!("{}\n\nAn image that is named like a command is reached as ./NAME.", exit_codes())
+    format!(
+        "`mount-iso help mount` explains the options of mounting, `mount-iso help options` the words of -o.\n\
+         An image that is named like a command is reached as ./NAME.\n\n{}",
+        exit_codes()
+    )
 }
 
 pub fn after_long() -> String {

@@ -26,8 +26,7 @@ pub fn shown(path: &Path) -> String {
 
 /// Opens and probes an image without choosing a tree.
 pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
-    let source = container::open(path, options.io)
-        .map_err(|error| Failure::new(Code::Failure, format!("{}: {error}", shown(path))))?;
+    let source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
     Disc::probe(source, &options.iso).map_err(|error| failed(path, &error))
 }
 
@@ -38,6 +37,21 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
     let volume = disc.open(chosen.kind, &options.iso).map_err(|error| failed(path, &error))?;
     log::info!("{}: showing {}", shown(path), chosen.reason);
     Ok(Opened { disc, chosen, tree: Tree::new(volume) })
+}
+
+/// The failure of an image that can't even be opened.
+fn unopened(path: &Path, error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind;
+    let reason = match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    };
+    let failure = Failure::new(Code::Failure, format!("{}: {reason}", shown(path)));
+    match error.kind() {
+        ErrorKind::NotFound => failure.hint("check the name of the image; `mount-iso --help` lists the commands"),
+        ErrorKind::PermissionDenied => failure.hint("the image must be readable for you: see `ls -l`"),
+        _ => failure,
+    }
 }
 
 /// The failure that an error of the image is.

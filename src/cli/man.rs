@@ -9,6 +9,7 @@ use clap_mangen::Man;
 use super::exit::{Code, Failure};
 use super::image::shown;
 use super::output;
+use super::words::WORDS;
 
 /// Writes the manual page, or with a directory all manual pages into it
 #[derive(Debug, Clone, clap::Args)]
@@ -57,10 +58,27 @@ fn collect(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::R
     let man = Man::new(command.clone()).manual("User Commands");
     let mut page = Vec::new();
     man.render(&mut page)?;
+    if ["mount-iso", "mount"].contains(&command.get_name()) {
+        options(&mut page)?;
+    }
     exit_status(&mut page)?;
     pages.push((man.get_filename(), page));
     for child in command.get_subcommands().filter(|child| !child.is_hide_set()) {
         collect(child, pages)?;
+    }
+    Ok(())
+}
+
+/// The words of `-o`, from their table.
+fn options(page: &mut Vec<u8>) -> io::Result<()> {
+    writeln!(page, ".SH \"MOUNT OPTIONS\"\nThe words of \\fB\\-o\\fR, separated by commas.")?;
+    let mut group = None;
+    for word in WORDS {
+        if group != Some(word.group) {
+            group = Some(word.group);
+            writeln!(page, ".SS \"{}\"", word.group.title())?;
+        }
+        writeln!(page, ".TP\n\\fB{}\\fR\n{}", word.shown().replace('-', "\\-"), word.help)?;
     }
     Ok(())
 }

@@ -164,6 +164,8 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
         None => None,
     };
     let elsewhere = mounted_by_us(&plan.image);
+    // From the first thing that is made until there is a process that tidies.
+    mount::block_signals().map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
     let (drive, place) = match &plan.directory {
         Some(directory) if let Some(number) = place::descriptor(directory) => {
             let device = sys::duplicate(number)
@@ -241,10 +243,7 @@ fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
 
 fn mount_on(plan: &Plan, place: &Place) -> Result<Drive, Failure> {
     let request = request(plan, &place.path);
-    let mounted = mount::block_signals()
-        .map_err(|error| MountError::new(Kind::System, error.to_string()))
-        .and_then(|()| Drive::mount(&request, place.made));
-    mounted.map_err(|error| {
+    Drive::mount(&request, place.made).map_err(|error| {
         place.abandon();
         Failure::from(error)
     })

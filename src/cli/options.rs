@@ -8,7 +8,7 @@ use nix::unistd::{getegid, geteuid};
 
 use super::exit::{Code, Failure};
 use super::split::split;
-use super::words::{Effect, WORDS, find, nearest};
+use super::words::{Effect, Group, WORDS, Word, find, nearest};
 use crate::disc::Selection;
 use crate::iso9660::IsoOptions;
 use crate::source::IoMode;
@@ -98,21 +98,22 @@ fn wrong_value(name: &str, value: Option<&[u8]>, reason: &str) -> Failure {
     Failure::new(Code::Usage, format!("option `{name}{shown}`: {reason}")).hint(hint)
 }
 
+const HEADING: &str = "What is read of the image";
+
 /// The flags of every command that opens an image.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Image options")]
 pub struct ImageArgs {
     /// Options as for mount(8), separated by commas; `mount-iso help options` lists them
-    #[arg(short = 'o', long = "options", value_name = "OPTIONS", allow_hyphen_values = true)]
+    #[arg(help_heading = HEADING, short = 'o', long = "options", value_name = "OPTIONS", allow_hyphen_values = true)]
     pub options: Vec<OsString>,
 
     /// Which of the trees that lie side by side on a disc is shown [default: the richest one]
-    #[arg(long, value_name = "TREE", value_parser = ["auto", "rock-ridge", "joliet", "enhanced", "primary"])]
-    #[arg(hide_possible_values = false)]
+    #[arg(help_heading = HEADING, long, value_name = "TREE")]
+    #[arg(value_parser = ["auto", "rock-ridge", "joliet", "enhanced", "primary"])]
     pub tree: Option<String>,
 
     /// How the image is read: `auto` maps files of local file systems into memory
-    #[arg(long, value_name = "HOW", value_parser = ["auto", "mmap", "pread"])]
+    #[arg(help_heading = HEADING, long, value_name = "HOW", value_parser = ["auto", "mmap", "pread"])]
     pub io: Option<String>,
 }
 
@@ -136,21 +137,48 @@ impl ImageArgs {
 
 /// The text of `mount-iso help options`, made of the table.
 pub fn help() -> String {
-    let width = WORDS.iter().map(|word| word.shown().len()).max().unwrap_or_default().min(24);
+    let explained = |word: &&Word| word.group != Group::Ignored;
+    let width = WORDS.iter().filter(explained).map(|word| word.shown().len()).max().unwrap_or_default();
     let mut text = String::from(
         "Options of mount-iso, for `-o` and for the fourth field of /etc/fstab.\n\
          They are separated by commas; `\\,` or double quotes protect a comma in a value.\n\
          Of two options on the same matter the last one holds.\n",
     );
     let mut group = None;
-    for word in WORDS {
+    for word in WORDS.iter().filter(explained) {
         if group != Some(word.group) {
             group = Some(word.group);
             text.push_str(&format!("\n{}:\n", word.group.title()));
         }
         text.push_str(&format!("  {:width$}  {}\n", word.shown(), word.help));
     }
+    text.push_str(&format!("\n{}:\n", Group::Ignored.title()));
+    for same in WORDS.chunk_by(|a, b| a.group == b.group && a.help == b.help) {
+        if let Some(first) = same.first().filter(|word| word.group == Group::Ignored) {
+            let names: Vec<_> = same.iter().map(Word::shown).collect();
+            text.push_str(&wrapped(&format!("{} ({})", names.join(", "), first.help)));
+        }
+    }
     text
+}
+
+/// Indented lines of at most 80 columns, broken at spaces.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 80;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        let (before, start) = match column + 1 + width {
+            ..=80 => (" ", column + 1),
+            _ if out.is_empty() => ("  ", 2),
+            _ => ("\n    ", 4),
+        };
+        out.push_str(before);
+        out.push_str(word);
+        column = start + width;
+    }
+    out.push('\n');
+    out
 }
 
 #[cfg(test)]

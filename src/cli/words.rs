@@ -286,9 +286,13 @@ pub const WORDS: &[Word] = &[
     nothing("group", "for mount(8)"),
     nothing("nogroup", "for mount(8)"),
     nothing("comment", "for mount(8)"),
-    nothing("x-*", "for mount(8) and systemd"),
+    nothing("x-*", "for mount(8)"),
     nothing("X-*", "for mount(8)"),
     nothing("async", "for mount(8)"),
+    nothing("mand", "for mount(8)"),
+    nothing("nomand", "for mount(8)"),
+    nothing("silent", "for mount(8)"),
+    nothing("loud", "for mount(8)"),
     nothing("atime", "nothing is written"),
     nothing("diratime", "nothing is written"),
     nothing("nodiratime", "nothing is written"),
@@ -300,10 +304,6 @@ pub const WORDS: &[Word] = &[
     nothing("nolazytime", "nothing is written"),
     nothing("iversion", "nothing is written"),
     nothing("noiversion", "nothing is written"),
-    nothing("mand", "for mount(8)"),
-    nothing("nomand", "for mount(8)"),
-    nothing("silent", "for mount(8)"),
-    nothing("loud", "for mount(8)"),
 ];
 
 fn text(value: &[u8]) -> Result<&str, Refusal> {

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -17,7 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, setsid};
 
-use super::error::Kind;
+use super::error::{Kind, MountError};
 use super::table::{self, Entry};
 use super::unmount::{lock, unmount};
 use crate::sys;
@@ -83,7 +84,11 @@ impl Drive {
     ///
     /// # Errors
     /// As [`super::mount`].
-    pub fn mount(request: &super::Request, made: bool) -> Result<Self, super::MountError> {
+    pub fn mount(request: &super::Request, made: bool) -> Result<Self, MountError> {
+        // Without the mount table nobody could tidy.
+        table::read().map_err(|error| {
+            MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
+        })?;
         let lock = lock(&request.point);
         let device = super::mount(request)?;
         let file_system = topmost(&request.point).map(|entry| entry.device);
@@ -103,9 +108,17 @@ impl Drive {
     }
 
     fn unmount(&self) {
-        if let Some(point) = &self.point {
+        if let Some(point) = self.point.as_ref().filter(|_| self.is_connected()) {
             point.unmount();
         }
+    }
+
+    /// Whether the kernel still has the file system. If not, its number may be that of another by now, which may be
+    /// mounted on the same directory.
+    fn is_connected(&self) -> bool {
+        let mut device = [PollFd::new(self.device.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut device, PollTimeout::ZERO);
+        !device[0].any().unwrap_or(false)
     }
 }
 
@@ -190,6 +203,7 @@ pub fn run_in_background(
             let _ = setsid();
             let _ = std::env::set_current_dir("/");
             let _ = close_standard_streams();
+            let _ = sys::close_inherited();
             let _ = nix::sys::prctl::set_name(c"mount-iso");
             detach();
             let ready = ready_over(&theirs);
@@ -256,7 +270,7 @@ fn close_standard_streams() -> io::Result<()> {
 
 /// Forks the worker and waits for its end, or for a signal.
 fn hold(
-    drive: Drive,
+    mut drive: Drive,
     ready: Option<Box<dyn FnOnce()>>,
     serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
     report: Option<File>,
@@ -293,7 +307,7 @@ fn hold(
         }
         ForkResult::Parent { child } => {
             drop((lifeline, device, ready));
-            let code = supervise(&drive, child, &signals);
+            let code = supervise(&mut drive, child, &signals);
             drive.tidy();
             // Only now may the command learn that its drive failed.
             drop((report, held));
@@ -312,10 +326,12 @@ fn work(
     report: Option<File>,
 ) -> i32 {
     sys::map_large_allocations();
+    let lifeline = Arc::new(File::from(lifeline));
+    let watched = Arc::clone(&lifeline);
     let watch = move || {
         let mut nothing = [0; 1];
         // The holder never writes: this returns at its end.
-        let _ = File::from(lifeline).read(&mut nothing);
+        let _ = (&*watched).read(&mut nothing);
         log::warn!("the supervising process is gone: unmounting");
         drive.tidy();
         exit(1);
@@ -324,7 +340,13 @@ fn work(
         log::error!("cannot start a thread: {error}");
         return 1;
     }
-    match serve(device, ready) {
+    let served = serve(device, ready);
+    // Without a holder the other thread tidies, and ends the process when it is done.
+    let mut ends = [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN)];
+    while poll(&mut ends, PollTimeout::ZERO).is_ok_and(|count| count > 0) {
+        std::thread::park();
+    }
+    match served {
         Ok(()) => 0,
         Err(error) => {
             log::error!("{error}");
@@ -337,13 +359,12 @@ fn work(
 }
 
 /// The holder: waits until the worker has ended or a signal asks for the end.
-fn supervise(drive: &Drive, worker: Pid, signals: &SignalFd) -> i32 {
+fn supervise(drive: &mut Drive, worker: Pid, signals: &SignalFd) -> i32 {
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
-    let mut removed = false;
     loop {
         let mut watched = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        if let Some(table) = table.as_ref().filter(|_| !removed) {
+        if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
         let _ = poll(&mut watched, PollTimeout::NONE);
@@ -367,11 +388,9 @@ fn supervise(drive: &Drive, worker: Pid, signals: &SignalFd) -> i32 {
             Err(_) => return 1,
         }
         // Unmounted here, while files of it are still open or another name space has a copy: the directory can go.
-        if let Some(point) = drive.point.as_ref().filter(|point| point.made && !removed)
-            && point.mounted().is_ok_and(|mounted| !mounted)
-        {
+        if let Some(point) = drive.point.take_if(|point| point.made && point.mounted().is_ok_and(|mounted| !mounted)) {
+            // Taken away: from now on a directory of that name is somebody else's.
             point.remove();
-            removed = true;
         }
     }
 }

@@ -221,7 +221,7 @@ pub fn raw(identifier: &[u8], block: u32, size: u32, flags: u8, system_use: &[u8
     record.extend(both16(1));
     record.push(identifier.len() as u8);
     record.extend(identifier);
-    if identifier.len() % 2 == 0 {
+    if identifier.len().is_multiple_of(2) {
         record.push(0);
     }
     record.extend(system_use);

@@ -11,4 +11,5 @@ mod differential;
 mod drive;
 mod hostile;
 mod manifest;
+mod mounting;
 mod mutants;

@@ -1,0 +1,212 @@
+//! However a drive ends, nothing is left of it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+
+use nix::sys::signal::Signal;
+
+use super::rig::{Rig, User, eventually};
+
+/// A drive on a directory made for it, and its two processes.
+fn drive(user: User) -> Rig {
+    let rig = Rig::new(user);
+    rig.succeed(["x.iso"]);
+    assert_eq!(rig.processes().len(), 2);
+    rig
+}
+
+#[track_caller]
+fn expect_end(rig: &Rig) {
+    rig.expect_nothing_left();
+    assert!(rig.new_names().is_empty(), "{:?}", rig.new_names());
+}
+
+#[test]
+fn a_killed_worker_leaves_no_dead_mount() {
+    for user in [User::Own, User::Nobody] {
+        let rig = drive(user);
+        rig.signal(rig.processes()[1], Signal::SIGKILL);
+        expect_end(&rig);
+    }
+}
+
+#[test]
+fn a_killed_holder_leaves_no_dead_mount() {
+    for user in [User::Own, User::Nobody] {
+        let rig = drive(user);
+        rig.signal(rig.processes()[0], Signal::SIGKILL);
+        expect_end(&rig);
+    }
+}
+
+#[test]
+fn signals_end_a_drive() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let rig = drive(User::Nobody);
+        // To both, as an init system does it.
+        for pid in rig.processes().into_iter().rev() {
+            rig.signal(pid, signal);
+        }
+        expect_end(&rig);
+    }
+}
+
+#[test]
+fn signals_end_a_drive_that_is_in_use() {
+    for user in [User::Own, User::Nobody] {
+        let rig = drive(user);
+        let mut user = rig.command("sleep", ["1000"]).current_dir(rig.path("A LABEL/sub")).spawn();
+        if user.is_err() {
+            // Root may not enter a user's drive; the user's own shell may.
+            user = rig.command("sh", ["-c", "cd 'A LABEL/sub' && exec sleep 1000"]).spawn();
+        }
+        let mut user = user.unwrap();
+        eventually("somebody is in the drive", || {
+            fs::read_link(format!("/proc/{}/cwd", user.id())).is_ok_and(|cwd| cwd == rig.path("A LABEL/sub"))
+        });
+        let text = rig.fail(32, ["unmount", "x.iso"]);
+        assert!(text.contains("busy") && text.contains("--lazy"), "{text}");
+        rig.signal(rig.processes()[0], Signal::SIGTERM);
+        expect_end(&rig);
+        user.kill().unwrap();
+        user.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_lazily_unmounted_drive_serves_its_last_user() {
+    let rig = drive(User::Own);
+    let mut file = fs::File::open(rig.path("A LABEL/sub/big")).unwrap();
+    rig.succeed(["unmount", "--lazy", "x.iso"]);
+    assert!(rig.mounts().is_empty());
+    // The directory does not wait for the last user.
+    eventually("the directory is gone", || rig.new_names().is_empty());
+    let mut content = Vec::new();
+    file.read_to_end(&mut content).unwrap();
+    assert!(content.len() == 300_000 && content.iter().all(|byte| *byte == 7));
+    drop(file);
+    expect_end(&rig);
+}
+
+#[test]
+fn others_may_unmount_too() {
+    let rig = drive(User::Own);
+    assert!(rig.shell("umount 'A LABEL' || fusermount3 -u 'A LABEL'").status.success());
+    expect_end(&rig);
+    drop(rig);
+    let rig = drive(User::Nobody);
+    assert!(rig.shell("fusermount3 -u 'A LABEL'").status.success());
+    expect_end(&rig);
+}
+
+#[test]
+fn a_dead_mount_is_listed_and_gives_way() {
+    for user in [User::Own, User::Nobody] {
+        let rig = Rig::new(user);
+        rig.directory("m");
+        rig.succeed(["x.iso", "m"]);
+        let processes = rig.processes();
+        // Neither can tidy for the other.
+        rig.signal(processes[1], Signal::SIGSTOP);
+        rig.signal(processes[0], Signal::SIGKILL);
+        rig.signal(processes[1], Signal::SIGKILL);
+        eventually("the processes are gone", || rig.processes().is_empty());
+        let point = rig.path("m");
+        let listed = rig.succeed(["list"]);
+        let line = listed.lines().find(|line| line.starts_with(point.to_str().unwrap())).unwrap();
+        assert!(line.contains("stale"), "{listed}");
+        rig.succeed(["x.iso", "m"]);
+        assert_eq!(rig.mounts().len(), 1);
+        assert!(rig.read(&point.join("hello.txt")).is_some());
+        rig.succeed(["unmount", "m"]);
+        rig.expect_nothing_left();
+    }
+}
+
+#[test]
+fn in_the_foreground_a_signal_unmounts_and_is_a_success() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let rig = Rig::new(User::Own);
+        let mut command = rig.spawn(["-f", "x.iso"]);
+        let mut line = String::new();
+        BufReader::new(command.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, format!("{}\n", rig.path("A LABEL").display()));
+        assert!(rig.read(&rig.path("A LABEL/hello.txt")).is_some());
+        let pid = i32::try_from(command.id()).unwrap();
+        rig.signal(nix::unistd::Pid::from_raw(pid), signal);
+        assert_eq!(command.wait().unwrap().code(), Some(0));
+        expect_end(&rig);
+    }
+}
+
+#[test]
+fn in_the_foreground_the_command_ends_with_the_drive() {
+    let rig = Rig::new(User::Nobody);
+    let mut command = rig.spawn(["x.iso", "-f"]);
+    let mut line = String::new();
+    BufReader::new(command.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    rig.succeed(["unmount", "x.iso"]);
+    assert_eq!(command.wait().unwrap().code(), Some(0));
+    expect_end(&rig);
+}
+
+#[test]
+fn shells_do_not_wait_for_a_drive() {
+    let rig = Rig::new(User::Nobody);
+    let output = rig.shell("d=$(./mount-iso x.iso) && cat \"$d/hello.txt\" && ./mount-iso x.iso 2>&1 | cat");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("hello\n") && text.trim_end().ends_with("A LABEL"), "{text}");
+    rig.succeed(["detach", "x.iso"]);
+    expect_end(&rig);
+    // Nor do those who look at some other descriptor that the shell happened to have open.
+    let output = rig.shell("./mount-iso x.iso 7>&1 | cat");
+    assert!(output.status.success());
+    rig.succeed(["detach", "x.iso"]);
+    expect_end(&rig);
+}
+
+#[test]
+fn what_can_not_be_served_is_told() {
+    let rig = Rig::new(User::Own);
+    let text = rig.fail(2, ["x.iso", "/dev/fd/0"]);
+    assert!(text.contains("could not be served: ") && text.contains("hint"), "{text}");
+    rig.fail(32, ["x.iso", "/dev/fd/200"]);
+    expect_end(&rig);
+}
+
+#[test]
+fn a_log_file_tells_what_became_of_the_drive() {
+    let rig = Rig::new(User::Own);
+    rig.succeed(["x.iso", "--log", "log.txt"]);
+    rig.signal(rig.processes()[1], Signal::SIGKILL);
+    rig.expect_nothing_left();
+    let log = fs::read_to_string(rig.path("log.txt")).unwrap();
+    assert!(log.contains("SIGKILL"), "{log}");
+}
+
+#[test]
+fn an_interrupted_start_leaves_nothing() {
+    let rig = Rig::new(User::Own);
+    for pause in 0..40 {
+        let mut command = rig.spawn(["x.iso"]);
+        std::thread::sleep(std::time::Duration::from_micros(pause * 500));
+        // Ended by the signal, or done before it came; whichever it was, no other drive suffered from it.
+        command.kill_gently();
+        let status = command.wait().unwrap();
+        assert!(status.success() || status.code().is_none(), "{status}");
+        rig.run(["-q", "unmount", "x.iso"]);
+    }
+    expect_end(&rig);
+}
+
+trait Gently {
+    fn kill_gently(&mut self);
+}
+
+impl Gently for std::process::Child {
+    fn kill_gently(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.id()).unwrap());
+        // It may have ended by itself; not waited for, its number is still its own.
+        let _ = nix::sys::signal::kill(pid, Signal::SIGINT);
+    }
+}

@@ -1,0 +1,206 @@
+//! A directory with an image, and the program run in it; all that is mounted there is taken off at the end.
+
+use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+use mount_iso::mount::table::{self, Entry};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
+use tempfile::TempDir;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mount-iso");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs the tests.
+    Own,
+    /// `nobody`, by way of root; whoever runs the tests where that isn't root.
+    Nobody,
+}
+
+/// Written to by whoever needs to be alone: what one test does to all drives of a user, others would feel.
+static ALONE: RwLock<()> = RwLock::new(());
+
+/// Runs a test while no other has a rig.
+pub fn alone(test: impl FnOnce()) {
+    let alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    LEFT.with(|left| left.set(true));
+    test();
+    drop(alone);
+}
+
+thread_local! {
+    /// Whether this very test is alone already.
+    static LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A test has one at a time, unless it is alone.
+pub struct Rig {
+    pub user: User,
+    directory: TempDir,
+    /// A copy of the program that every user may run.
+    program: PathBuf,
+    _company: Option<RwLockReadGuard<'static, ()>>,
+}
+
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// Waits for something that processes do in their own time.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < end, "never came about: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Rig {
+    pub fn new(user: User) -> Self {
+        let company = (!LEFT.with(Cell::get)).then(|| ALONE.read().unwrap_or_else(PoisonError::into_inner));
+        let directory = tempfile::Builder::new().prefix("mounting").tempdir().unwrap();
+        let everybody = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(directory.path(), everybody.clone()).unwrap();
+        let program = directory.path().join("mount-iso");
+        fs::copy(PROGRAM, &program).unwrap();
+        if is_root() {
+            // As udev sets it on every distribution.
+            fs::set_permissions("/dev/fuse", fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        let content = directory.path().join("content/sub");
+        fs::create_dir_all(&content).unwrap();
+        fs::write(directory.path().join("content/hello.txt"), "hello\n").unwrap();
+        fs::write(content.join("big"), vec![7; 300_000]).unwrap();
+        let made = Command::new("xorriso")
+            .args(["-as", "mkisofs", "-quiet", "-R", "-J", "-V", "A LABEL", "-o", "x.iso", "content"])
+            .current_dir(directory.path())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        Self { user, directory, program, _company: company }
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(name)
+    }
+
+    /// Makes a directory that the user may mount on.
+    pub fn directory(&self, name: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        path
+    }
+
+    pub fn command<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = if self.user == User::Nobody && is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.args(args).current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end, which is also that of its output: what stays behind must not hold it.
+    pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Output {
+        self.command(&self.program, args).output().unwrap()
+    }
+
+    pub fn spawn<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> std::process::Child {
+        self.command(&self.program, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs the program; it has to succeed.
+    #[track_caller]
+    pub fn succeed<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs the program; it has to fail with this code. What it said.
+    #[track_caller]
+    pub fn fail<A: AsRef<OsStr>>(&self, code: i32, args: impl IntoIterator<Item = A>) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Runs a shell command as the user; what it wrote.
+    pub fn shell(&self, script: &str) -> Output {
+        self.command("sh", ["-c", script]).output().unwrap()
+    }
+
+    /// The content of a file, as the user sees it.
+    pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let output = self.command("cat", [OsStr::new("--"), path.as_os_str()]).output().unwrap();
+        output.status.success().then_some(output.stdout)
+    }
+
+    pub fn mounts(&self) -> Vec<Entry> {
+        let below = self.path("");
+        table::ours().unwrap().into_iter().filter(|entry| entry.point.starts_with(&below)).collect()
+    }
+
+    /// The processes of this rig: holder, and worker if it lives.
+    pub fn processes(&self) -> Vec<Pid> {
+        let mut found: Vec<(Pid, Pid)> = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Ok(target) = fs::read_link(entry.path().join("exe")) else { continue };
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            let after = stat.rsplit(") ").next().unwrap();
+            let parent = after.split(' ').nth(1).unwrap().parse().unwrap();
+            if target == self.path("mount-iso") && !after.starts_with('Z') {
+                found.push((Pid::from_raw(pid), Pid::from_raw(parent)));
+            }
+        }
+        let is_worker = |(_, parent): &&(Pid, Pid)| found.iter().any(|(pid, _)| pid == parent);
+        let (workers, holders): (Vec<_>, Vec<_>) = found.iter().partition(is_worker);
+        holders.into_iter().chain(workers).map(|(pid, _)| pid).collect()
+    }
+
+    pub fn signal(&self, pid: Pid, signal: Signal) {
+        kill(pid, signal).unwrap();
+    }
+
+    /// Nothing of a drive is left: no mount, no process.
+    #[track_caller]
+    pub fn expect_nothing_left(&self) {
+        eventually("the mount and its processes are gone", || self.mounts().is_empty() && self.processes().is_empty());
+    }
+
+    /// The names in the directory of the rig that were not there at first.
+    pub fn new_names(&self) -> Vec<OsString> {
+        let names = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut new: Vec<_> =
+            names.filter(|name| !["content", "x.iso", "mount-iso"].iter().any(|old| name == old)).collect();
+        new.sort();
+        new
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        for entry in self.mounts().iter().rev() {
+            if umount2(&entry.point, MntFlags::MNT_DETACH).is_err() {
+                let _ = Command::new("fusermount3").args(["-u", "-z", "--"]).arg(&entry.point).status();
+            }
+        }
+        for pid in self.processes() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
