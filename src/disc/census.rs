@@ -19,6 +19,16 @@ pub struct Census {
 }
 
 impl Census {
+    /// How many names were found.
+    pub fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is more than was looked at.
+    pub fn is_partial(&self) -> bool {
+        self.more
+    }
+
     pub fn take(volume: &dyn Volume) -> Self {
         let mut found = Self::default();
         let mut todo = VecDeque::from([(volume.root(), String::new())]);

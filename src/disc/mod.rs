@@ -4,6 +4,7 @@ mod census;
 mod choice;
 mod identify;
 
+pub use census::Census;
 pub use choice::{Chosen, Family, Selection, TreeKind};
 
 use crate::error::{Defect, Error, Result};
@@ -11,7 +12,6 @@ use crate::iso9660::{self, Iso9660, IsoOptions, IsoTree, Naming};
 use crate::source::SharedSource;
 use crate::udf::{Udf, UdfOptions, UdfVolume};
 use crate::volume::{Volume, VolumeInfo};
-use census::Census;
 
 /// A way to read an image as a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,8 +118,12 @@ impl Disc {
         if !bridge || selection.family == Some(Family::Iso9660) {
             return Ok(chosen);
         }
-        let look = |kind| self.open(kind).map(|volume| Census::take(volume.as_ref())).unwrap_or_default();
-        Ok(census::prefer(&look(TreeKind::Udf), &look(chosen.kind), chosen))
+        Ok(census::prefer(&self.look(TreeKind::Udf), &self.look(chosen.kind), chosen))
+    }
+
+    /// A bounded look at what is in a tree; one that can't be opened has nothing in it.
+    pub fn look(&self, kind: TreeKind) -> Census {
+        self.open(kind).map(|volume| Census::take(volume.as_ref())).unwrap_or_default()
     }
 
     /// Opens a tree.

@@ -142,6 +142,7 @@ impl VolumeSet {
             uuid: descriptor.uuid(),
             block_size: geometry.block_size,
             blocks: u64::from(space.little),
+            end: Some(geometry.address(space.little)),
             texts: descriptor.texts(),
             times: descriptor.times(),
         };

@@ -133,9 +133,18 @@ fn describe(space: &Space, sequence: &Sequence) -> VolumeInfo {
         uuid: uuid(&sequence.primary.set_identifier),
         block_size: sequence.volume.block_size,
         blocks: blocks.fold(0, u64::saturating_add),
+        end: end(sequence),
         texts,
         times: sequence.primary.recorded.map(|time| ("recorded", time)).into_iter().collect(),
     }
+}
+
+/// The end of the last partition. A disc that is recorded bit by bit (UDF 2.2.8) states the end of its medium.
+fn end(sequence: &Sequence) -> Option<u64> {
+    let is_virtual = |map: &Vec<u8>| map.get(5..).is_some_and(|name| name.starts_with(b"*UDF Virtual"));
+    let sector = u64::from(sequence.sector_size);
+    let sectors = sequence.partitions.iter().map(|found| u64::from(found.start).saturating_add(u64::from(found.length)));
+    sectors.max().filter(|_| !sequence.volume.maps.iter().any(is_virtual)).map(|end| end.saturating_mul(sector))
 }
 
 fn detail(volume: &LogicalVolume) -> String {
