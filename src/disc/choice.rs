@@ -77,9 +77,19 @@ pub(super) fn choose(views: &[View], joliet_first: bool, selection: &Selection) 
         let message = format!("this disc has no {} tree; it has: {}", kind.word(), words.join(", "));
         return Err(Error::Absent(message));
     }
+    let of_family = |kind: TreeKind| match selection.family {
+        Some(Family::Udf) => kind == TreeKind::Udf,
+        Some(Family::Iso9660) => kind != TreeKind::Udf,
+        None => true,
+    };
+    if !views.iter().any(|view| of_family(view.kind)) {
+        let words: Vec<_> = views.iter().map(|view| view.kind.word()).collect();
+        let family = if selection.family == Some(Family::Udf) { "UDF" } else { "ISO 9660" };
+        return Err(Error::Absent(format!("this disc has no {family} file system; its trees: {}", words.join(", "))));
+    }
     let allowed = |kind: TreeKind| match kind {
-        TreeKind::Udf => selection.family != Some(Family::Iso9660),
-        _ if selection.family == Some(Family::Udf) => false,
+        kind if !of_family(kind) => false,
+        TreeKind::Udf => true,
         TreeKind::RockRidge => !selection.no_rock_ridge,
         TreeKind::Joliet => !selection.no_joliet,
         // Linux knows no Enhanced Volume Descriptor: whoever narrows the choice in its words means its trees.
