@@ -24,6 +24,7 @@ pub mod node;
 pub mod sparse;
 pub mod susp;
 pub mod tree;
+pub mod udf;
 pub mod zisofs;
 
 pub use content::Content;
