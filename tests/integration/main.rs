@@ -13,3 +13,4 @@ mod hostile;
 mod manifest;
 mod mounting;
 mod mutants;
+mod udf;
