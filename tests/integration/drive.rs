@@ -27,11 +27,18 @@ pub struct Drive {
 }
 
 impl Drive {
-    /// `options` are those of `-o`.
+    /// The tree that ISO 9660 records; `options` are those of `-o`.
     pub fn mount(image: &Path, options: &str) -> Result<Self, Trouble> {
+        Self::mount_as(Some("iso9660"), image, options)
+    }
+
+    /// `kind` is that of `-t`; without one the program chooses.
+    pub fn mount_as(kind: Option<&str>, image: &Path, options: &str) -> Result<Self, Trouble> {
         let dir = tempfile::tempdir().expect("a mount point");
         let mut command = Command::new(env!("CARGO_BIN_EXE_mount-iso"));
-        command.args(["-t", "iso9660"]);
+        if let Some(kind) = kind {
+            command.args(["-t", kind]);
+        }
         if !options.is_empty() {
             command.args(["-o", options]);
         }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::build::hostile::{self, GOOD, Hostile};
 use crate::drive::{Drive, Trouble};
 
-fn complaint(hostile: &Hostile, dir: &std::path::Path) -> Option<String> {
+/// What is wrong about a hostile image, mounted with each of these options.
+fn complaint(hostile: &Hostile, kind: &str, all: &[&str], dir: &std::path::Path) -> Option<String> {
     let path = dir.join(format!("{}.iso", hostile.name));
     std::fs::write(&path, &hostile.image).expect("the image can be written");
     let mut complaints = Vec::new();
-    for options in ["", "norock"] {
-        let drive = match Drive::mount(&path, options) {
+    for options in all {
+        let drive = match Drive::mount_as(Some(kind), &path, options) {
             Ok(drive) => drive,
             Err(Trouble::Refused(_)) if !hostile.good => continue,
             Err(trouble) => {
@@ -40,13 +41,18 @@ fn hostile() {
         let image = hostile::truncated(sectors);
         list.push(Hostile { name: format!("cut-at-{sectors}"), image, good: false, note: "cut short" });
     }
+    check(&list, "iso9660", &["", "norock"]);
+}
+
+/// Mounts them all.
+pub fn check(list: &[Hostile], kind: &str, options: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let (next, complaints) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(hostile) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    complaints.lock().expect("nobody panics").extend(complaint(hostile, dir.path()));
+                    complaints.lock().expect("nobody panics").extend(complaint(hostile, kind, options, dir.path()));
                 }
             });
         }

@@ -16,3 +16,4 @@ mod manifest;
 mod mounting;
 mod mutants;
 mod tools;
+mod udf;
