@@ -4,8 +4,8 @@
 //! whose name contains it), `LIMIT=seconds` (120, for one walk or read; what takes longer is shown as such).
 //!
 //! The images are kept in the directory for temporary files and used again. They are read once before each case, so
-//! what is measured is the programs and not the disk; what the kernel keeps of a mount goes with the mount. No tool that
-//! sorts or prints stands between: a walk is readdir and lstat of every entry, as `ls -lR` calls them.
+//! what is measured is the programs and not the disk; what the kernel keeps of a mount goes with the mount. No tool
+//! that sorts or prints stands between: a walk is readdir and lstat of every entry, as `ls -lR` calls them.
 
 #[path = "../tests/build/mod.rs"]
 mod build;
