@@ -34,3 +34,11 @@ pub const MAX_DIRECTORY_BYTES: u64 = 1024 * 1024 * 1024;
 pub const LINK_CACHE: usize = 65_536;
 /// Decoded blocks (zisofs) kept for each open file.
 pub const DECODED_BLOCKS: usize = 8;
+/// Entries of one ICB that are followed (Linux: 1024; honest writers need two for each rewriting).
+pub const MAX_ICB_HOPS: usize = 1024;
+/// Extents of one file.
+pub const MAX_EXTENTS: usize = 1 << 20;
+/// Bytes of a Virtual Allocation Table or a sparing table: four million blocks, the whole of a Blu-ray disc.
+pub const MAX_VAT_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of an extended attribute (Linux: `XATTR_SIZE_MAX`).
+pub const MAX_ATTRIBUTE_BYTES: u64 = 65_536;

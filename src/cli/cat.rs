@@ -116,7 +116,7 @@ mod tests {
     use std::path::Path;
 
     fn cat(paths: &[&[u8]]) -> (Code, Vec<u8>, String) {
-        let mut volume = TestVolume::new();
+        let mut volume = TestVolume::default();
         volume.file(1, b"good", 2, Body::new(b"good\n".to_vec()));
         volume.file(1, b"bad", 3, Body::new(vec![9; 10_000]).bad(7000..7001));
         volume.file(1, b"sparse", 4, Body::new(vec![1; 30_000]).hole(2048..22_528));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{Code, Failure};
 use super::log as logging;
-use super::mount::{Plan, carry_out, check_type};
+use super::mount::{Plan, carry_out, family};
 use super::options::{Options, Unknown};
 
 /// The file system type of a helper's name, `iso9660` of `mount.iso9660`; `None` if it is no helper's.
@@ -41,8 +41,8 @@ pub fn run(kind: &OsStr, args: &[OsString]) -> Result<Code, Failure> {
     let [image, directory] = order.operands.as_slice() else {
         return Err(Failure::new(Code::Usage, "an image and a directory are needed").hint(format!("usage: {USAGE}")));
     };
-    check_type(&order.types.as_deref().unwrap_or(kind).to_string_lossy())?;
     let mut options = Options::of_this_user();
+    options.selection.family = family(&order.types.as_deref().unwrap_or(kind).to_string_lossy())?;
     options.read(&order.options, if order.sloppy { Unknown::Warn } else { Unknown::Refuse })?;
     if options.mount.writable {
         // mount(8) writes `rw` whether the user did or not.

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::exit::{Code, Failure};
 use super::options::Options;
 use crate::container;
-use crate::disc::{Chosen, Disc};
+use crate::disc::{Chosen, Disc, TreeKind};
 use crate::error::Error;
 use crate::text::printable;
-use crate::tree::Tree;
+use crate::tree::{Presentation, Tree};
 
 /// An image, ready to be shown.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Opened {
     pub disc: Disc,
     pub chosen: Chosen,
     pub tree: Tree,
+    /// The options' presentation, with what Linux has its own way of for this file system.
+    pub presentation: Presentation,
 }
 
 /// A path as it may be printed.
@@ -27,16 +29,32 @@ pub fn shown(path: &Path) -> String {
 /// Opens and probes an image without choosing a tree.
 pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
     let source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
-    Disc::probe(source, &options.iso).map_err(|error| failed(path, &error))
+    Disc::probe(source, &options.read).map_err(|error| failed(path, &error))
 }
 
 /// Opens an image and the tree of it that the options choose.
 pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
     let disc = probe(path, options)?;
     let chosen = disc.choose(&options.selection).map_err(|error| failed(path, &error))?;
-    let volume = disc.open(chosen.kind, &options.iso).map_err(|error| failed(path, &error))?;
+    let volume = disc.open(chosen.kind).map_err(|error| failed(path, &error))?;
     log::info!("{}: showing {}", shown(path), chosen.reason);
-    Ok(Opened { disc, chosen, tree: Tree::new(volume) })
+    let presentation = presentation(options, chosen.kind);
+    Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+}
+
+/// On UDF `mode=` and `dmode=` hold whatever is recorded, and what nobody owns is nobody's where root mounts:
+/// Linux has it so.
+fn presentation(options: &Options, kind: TreeKind) -> Presentation {
+    /// The user and group that stand for all unknown ones.
+    const NOBODY: u32 = 65_534;
+    let mut presentation = options.presentation.clone();
+    if kind == TreeKind::Udf {
+        presentation.override_recorded = true;
+        if presentation.default_uid == 0 {
+            (presentation.default_uid, presentation.default_gid) = (NOBODY, NOBODY);
+        }
+    }
+    presentation
 }
 
 /// The failure of an image that can't even be opened.

@@ -9,7 +9,7 @@ use super::exit::{Code, Failure};
 use super::image::{self, Opened, shown};
 use super::options::ImageArgs;
 use super::output::{self, JsonText, human_size, rfc3339};
-use crate::disc::View;
+use crate::disc::{Census, View};
 use crate::error::Defect;
 use crate::text::printable;
 
@@ -65,6 +65,10 @@ struct TreeReport {
     uuid: Option<String>,
     block_size: u32,
     blocks: u64,
+    /// Files and directories that a bounded look found.
+    files: usize,
+    /// There are more of them.
+    more_files: bool,
     texts: Vec<Named>,
     times: Vec<Named>,
 }
@@ -85,13 +89,20 @@ struct DefectReport {
 impl Report {
     fn new(path: &Path, opened: &Opened) -> Self {
         let size = opened.disc.image().len();
-        let views = opened.disc.views();
-        Self::of(path, size, views, (opened.chosen.kind.word(), &opened.chosen.reason), opened.tree.notes().list())
+        let views: Vec<_> =
+            opened.disc.views().iter().map(|view| (view.clone(), opened.disc.look(view.kind))).collect();
+        Self::of(path, size, &views, (opened.chosen.kind.word(), &opened.chosen.reason), opened.tree.notes().list())
     }
 
-    fn of(path: &Path, size: u64, views: &[View], chosen: (&'static str, &str), defects: Vec<Defect>) -> Self {
+    fn of(
+        path: &Path,
+        size: u64,
+        views: &[(View, Census)],
+        chosen: (&'static str, &str),
+        defects: Vec<Defect>,
+    ) -> Self {
         let text = JsonText::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
-        let stated = views.iter().map(|view| view.info.blocks.saturating_mul(u64::from(view.info.block_size)));
+        let stated = views.iter().filter_map(|(view, _)| view.info.end);
         Self {
             path: text.text,
             path_bytes: text.bytes,
@@ -99,7 +110,7 @@ impl Report {
             shown: chosen.0,
             reason: chosen.1.to_owned(),
             missing: stated.max().unwrap_or(0).saturating_sub(size),
-            trees: views.iter().map(TreeReport::new).collect(),
+            trees: views.iter().map(|(view, census)| TreeReport::new(view, census)).collect(),
             defects: defects
                 .into_iter()
                 .map(|defect| DefectReport { at: defect.at, clause: defect.clause, what: defect.what })
@@ -134,6 +145,8 @@ impl Report {
             let bytes = tree.blocks.saturating_mul(u64::from(tree.block_size));
             lines.line("block size", &format!("{} bytes", tree.block_size))?;
             lines.line("blocks", &format!("{}, together {bytes} bytes{}", tree.blocks, human(bytes)))?;
+            let more = if tree.more_files { " or more, found by a bounded look" } else { "" };
+            lines.line("files", &format!("{}{more}", tree.files))?;
             for named in tree.texts.iter().chain(&tree.times) {
                 lines.line(named.name, &printable(named.value.as_bytes()))?;
             }
@@ -156,7 +169,7 @@ impl Report {
 }
 
 impl TreeReport {
-    fn new(view: &View) -> Self {
+    fn new(view: &View, census: &Census) -> Self {
         Self {
             tree: view.kind.word(),
             detail: view.detail.clone(),
@@ -164,6 +177,8 @@ impl TreeReport {
             uuid: view.info.uuid.clone(),
             block_size: view.info.block_size,
             blocks: view.info.blocks,
+            files: census.count(),
+            more_files: census.is_partial(),
             texts: view.info.texts.iter().map(|(name, value)| Named { name, value: value.clone() }).collect(),
             times: view.info.times.iter().map(|(name, time)| Named { name, value: rfc3339(*time) }).collect(),
         }
@@ -195,12 +210,19 @@ mod tests {
             uuid: Some("2024-05-03-12-00-00-00".to_owned()),
             block_size: 2048,
             blocks: 100,
+            end: Some(204_800),
             texts: vec![("publisher", "somebody".to_owned())],
             times: vec![("created", Timestamp::default())],
         };
         let view = View { kind: TreeKind::RockRidge, detail: "RRIP 1.12".to_owned(), info };
         let defects = vec![Defect::new(40_960, "ECMA-119 9.1.1", "a record is too short")];
-        Report::of(Path::new("a.iso"), size, &[view], ("rock-ridge", "it is the only one"), defects)
+        Report::of(
+            Path::new("a.iso"),
+            size,
+            &[(view, Census::default())],
+            ("rock-ridge", "it is the only one"),
+            defects,
+        )
     }
 
     #[test]
@@ -219,6 +241,7 @@ label:      A\\x1bB
 UUID:       2024-05-03-12-00-00-00
 block size: 2048 bytes
 blocks:     100, together 204800 bytes (200.0 KiB)
+files:      0
 publisher:  somebody
 created:    1970-01-01T00:00:00Z
 

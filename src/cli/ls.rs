@@ -55,7 +55,7 @@ pub fn run(args: &LsArgs) -> Result<Code, Failure> {
     }
     let way = Way { recursive: args.recursive, directory: args.directory };
     output::print(|out| {
-        let mut lister = Lister { tree: &opened.tree, presentation: &options.presentation, messages: &mut messages };
+        let mut lister = Lister { tree: &opened.tree, presentation: &opened.presentation, messages: &mut messages };
         if args.json {
             let mut sheet = JsonSheet(JsonArray::new(out)?);
             lister.list(&paths, way, &mut sheet)?;

@@ -14,6 +14,7 @@ use super::image::{self, shown};
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
+use crate::disc::Family;
 use crate::fuse::{self, Service};
 use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
 use crate::sys;
@@ -65,7 +66,7 @@ pub struct MountArgs {
     #[arg(short = 'c', long, value_name = "NAME")]
     pub charset: Option<OsString>,
 
-    /// File system type, as for mount(8): iso9660, auto, mount-iso
+    /// File system type, as for mount(8): iso9660, udf, auto, mount-iso
     #[arg(short = 't', long = "types", value_name = "TYPE")]
     pub types: Option<String>,
 
@@ -95,10 +96,10 @@ pub struct Plan {
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
-    if let Some(types) = &args.types {
-        check_type(types)?;
-    }
     let mut options = Options::of_this_user();
+    if let Some(types) = &args.types {
+        options.selection.family = family(types)?;
+    }
     args.options.read_into(&mut options, Unknown::Refuse)?;
     if let Some(charset) = &args.charset {
         let mut option = OsString::from("iocharset=");
@@ -122,19 +123,31 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     })
 }
 
-/// Whether a type of mount(8) is one of ours.
-pub fn check_type(types: &str) -> Result<(), Failure> {
-    const KNOWN: [&str; 4] = ["iso9660", "auto", "mount-iso", "fuse.mount-iso"];
+/// The file system that a type of mount(8) restricts the choice of tree to; `None` where it leaves it open.
+///
+/// # Errors
+/// For a type that is none of ours.
+pub fn family(types: &str) -> Result<Option<Family>, Failure> {
+    const KNOWN: [(&str, Option<Family>); 5] = [
+        ("iso9660", Some(Family::Iso9660)),
+        ("udf", Some(Family::Udf)),
+        ("auto", None),
+        ("mount-iso", None),
+        ("fuse.mount-iso", None),
+    ];
     let is =
         |word: &str, known: &str| word.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    if types.split(',').any(|word| KNOWN.iter().any(|known| is(word, known))) {
-        return Ok(());
+    let named = |word: &str| KNOWN.iter().find(|(known, _)| is(word, known)).map(|(_, family)| *family);
+    let mut found = types.split(',').filter_map(named);
+    match (found.next(), found.next()) {
+        (Some(family), None) => Ok(family),
+        // Several types are a list to try, and we try all there are.
+        (Some(_), Some(_)) => Ok(None),
+        (None, _) => {
+            let message = format!("the file system type `{}` is not known here", types.escape_debug());
+            Err(Failure::new(Code::Usage, message).hint("leave the type out, or use iso9660 or udf"))
+        }
     }
-    let message = match types.split(',').any(|word| is(word, "udf")) {
-        true => "UDF is not supported yet in this version".to_owned(),
-        false => format!("the file system type `{}` is not known here", types.escape_debug()),
-    };
-    Err(Failure::new(Code::Usage, message).hint("leave the type out, or use iso9660"))
 }
 
 impl From<MountError> for Failure {
@@ -192,7 +205,7 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service { presentation: plan.options.presentation.clone(), threads: plan.options.mount.threads };
+    let service = Service { presentation: opened.presentation.clone(), threads: plan.options.mount.threads };
     let tree = opened.tree;
     let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
     let serve = move |device, ready: Box<dyn FnOnce()>| fuse::serve(tree, service, device, ready);
@@ -230,7 +243,7 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
 /// Whether nothing was asked for that changes what a drive shows.
 fn is_plain(options: &Options) -> bool {
     let usual = Options::of_this_user();
-    (&options.selection, &options.iso, &options.presentation) == (&usual.selection, &usual.iso, &usual.presentation)
+    (&options.selection, &options.read, &options.presentation) == (&usual.selection, &usual.read, &usual.presentation)
 }
 
 /// Where this user has mounted the image already.
@@ -296,10 +309,11 @@ mod tests {
 
     #[test]
     fn types_are_those_of_mount() {
-        for types in ["iso9660", "auto", "mount-iso", "fuse.mount-iso", "udf,iso9660", "mount-iso.x"] {
-            assert!(check_type(types).is_ok(), "{types}");
+        for types in ["auto", "mount-iso", "fuse.mount-iso", "udf,iso9660", "mount-iso.x"] {
+            assert_eq!(family(types).unwrap(), None, "{types}");
         }
-        assert!(check_type("udf").unwrap_err().message.contains("not supported yet"));
-        assert!(check_type("ext4").is_err() && check_type("iso96600").is_err());
+        assert_eq!(family("iso9660").unwrap(), Some(Family::Iso9660));
+        assert_eq!(family("udf").unwrap(), Some(Family::Udf));
+        assert!(family("ext4").is_err() && family("iso96600").is_err());
     }
 }

@@ -9,8 +9,7 @@ use nix::unistd::{getegid, geteuid};
 use super::exit::{Code, Failure};
 use super::split::split;
 use super::words::{Effect, Group, WORDS, Word, find, nearest};
-use crate::disc::Selection;
-use crate::iso9660::IsoOptions;
+use crate::disc::{ReadOptions, Selection};
 use crate::source::IoMode;
 use crate::tree::Presentation;
 
@@ -18,7 +17,7 @@ use crate::tree::Presentation;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     pub selection: Selection,
-    pub iso: IsoOptions,
+    pub read: ReadOptions,
     pub presentation: Presentation,
     pub io: IoMode,
     /// How the drive is mounted; commands that don't mount pay no heed.
@@ -109,7 +108,7 @@ pub struct ImageArgs {
 
     /// Which of the trees that lie side by side on a disc is shown [default: the richest one]
     #[arg(help_heading = HEADING, long, value_name = "TREE")]
-    #[arg(value_parser = ["auto", "rock-ridge", "joliet", "enhanced", "primary"])]
+    #[arg(value_parser = ["auto", "rock-ridge", "udf", "joliet", "enhanced", "primary"])]
     pub tree: Option<String>,
 
     /// How the image is read: `auto` maps files of local file systems into memory
@@ -200,14 +199,14 @@ mod tests {
         assert_eq!((shown.uid, shown.gid), (Some(5), Some(0)));
         assert_eq!((shown.file_mode, shown.directory_mode), (Some(0o440), Some(0o550)));
         assert_eq!((shown.file_mask, shown.directory_mask, shown.override_recorded), (0o22, 0o22, true));
-        let iso = read("map=a,check=s,hide,unhide,cruft,nocompress,sbsector=32,block=2048,conv=b").iso;
+        let iso = read("map=a,check=s,hide,unhide,cruft,nocompress,sbsector=32,block=2048,conv=b").read.iso;
         assert_eq!((iso.map, iso.check, iso.session_start), (Map::Acorn, Some(Check::Strict), 32));
         assert!(iso.show_associated && iso.cruft && iso.no_compress && !iso.hide);
         let selection = read("norock,nojoliet,tree=joliet").selection;
         assert!(selection.no_rock_ridge && selection.no_joliet && selection.tree == Some(TreeKind::Joliet));
-        assert_eq!(read("iocharset=utf8").iso.charset, None);
-        assert_eq!(read("iocharset=koi8-r").iso.charset, Some(encoding_rs::KOI8_R));
-        assert_eq!(read("iocharset=koi8-r,utf8").iso.charset, None);
+        assert_eq!(read("iocharset=utf8").read.iso.charset, None);
+        assert_eq!(read("iocharset=koi8-r").read.iso.charset, Some(encoding_rs::KOI8_R));
+        assert_eq!(read("iocharset=koi8-r,utf8").read.iso.charset, None);
     }
 
     #[test]
@@ -247,7 +246,8 @@ mod tests {
             "session=1",
             "block=1000",
             "iocharset=klingon",
-            "tree=udf",
+            "tree=hfs",
+            "bs=1000",
             "io=x",
             "threads=0",
             "norock=1",

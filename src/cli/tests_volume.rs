@@ -84,14 +84,16 @@ pub fn id(number: u64) -> NodeId {
     NodeId::new(number).unwrap()
 }
 
-impl TestVolume {
-    pub fn new() -> Self {
+impl Default for TestVolume {
+    fn default() -> Self {
         let info = VolumeInfo { label: "TEST".to_owned(), block_size: 2048, blocks: 16, ..VolumeInfo::default() };
         let mut volume = Self { info, files: BTreeMap::new(), notes: Notes::default() };
         volume.put(1, 1, FileType::Directory);
         volume
     }
+}
 
+impl TestVolume {
     fn put(&mut self, number: u64, parent: u64, kind: FileType) -> &mut File {
         let node = Node {
             id: id(number),

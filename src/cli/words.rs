@@ -127,12 +127,23 @@ use Group::{Access, Running, Shown, Tree};
 
 /// All words, grouped, in the order of help.
 pub const WORDS: &[Word] = &[
-    value("uid", Shown, "USER", "owner of every file, by number or name", |o, v| {
-        o.presentation.uid = Some(user(v)?);
-        Ok(())
-    }),
+    value(
+        "uid",
+        Shown,
+        "USER",
+        "owner of every file, by number or name; `forget` and `ignore` change nothing",
+        |o, v| {
+            // The words of udf concern writing, or have no meaning any more.
+            if !matches!(v, b"forget" | b"ignore") {
+                o.presentation.uid = Some(user(v)?);
+            }
+            Ok(())
+        },
+    ),
     value("gid", Shown, "GROUP", "group of every file, by number or name", |o, v| {
-        o.presentation.gid = Some(group(v)?);
+        if !matches!(v, b"forget" | b"ignore") {
+            o.presentation.gid = Some(group(v)?);
+        }
         Ok(())
     }),
     value("mode", Shown, "MODE", "permissions of files where the disc records none, octal (0555)", |o, v| {
@@ -163,20 +174,26 @@ pub const WORDS: &[Word] = &[
     plain("overriderockperm", Shown, "mode= and dmode= hold also where the disc records permissions", |o| {
         o.presentation.override_recorded = true;
     }),
-    value("tree", Tree, "TREE", "auto, rock-ridge, joliet, enhanced or primary: which tree is shown (auto)", |o, v| {
-        o.selection.tree = match v {
+    value(
+        "tree",
+        Tree,
+        "TREE",
+        "auto, rock-ridge, udf, joliet, enhanced or primary: which tree is shown (auto)",
+        |o, v| {
+            o.selection.tree = match v {
             b"auto" => None,
             word => Some(TreeKind::ALL.into_iter().find(|kind| kind.word().as_bytes() == word).ok_or(
-                "no such tree\nthe trees are auto, rock-ridge, joliet, enhanced and primary; `mount-iso info IMAGE` \
+                "no such tree\nthe trees are auto, rock-ridge, udf, joliet, enhanced and primary; `mount-iso info IMAGE` \
                  shows which a disc has",
             )?),
         };
-        Ok(())
-    }),
+            Ok(())
+        },
+    ),
     plain("norock", Tree, "pass over Rock Ridge", |o| o.selection.no_rock_ridge = true),
     plain("nojoliet", Tree, "pass over Joliet", |o| o.selection.no_joliet = true),
     value("map", Tree, "HOW", "names of plain ISO 9660: normal (lower case, without ;1), off, acorn", |o, v| {
-        o.iso.map = match v {
+        o.read.iso.map = match v {
             b"normal" | b"n" => Map::Normal,
             b"off" | b"o" => Map::Off,
             b"acorn" | b"a" => Map::Acorn,
@@ -185,7 +202,7 @@ pub const WORDS: &[Word] = &[
         Ok(())
     }),
     value("check", Tree, "HOW", "relaxed or strict: whether upper and lower case are the same in look-ups", |o, v| {
-        o.iso.check = Some(match v {
+        o.read.iso.check = Some(match v {
             b"relaxed" | b"r" => Check::Relaxed,
             b"strict" | b"s" => Check::Strict,
             _ => return Err("is neither relaxed nor strict".to_owned()),
@@ -193,31 +210,53 @@ pub const WORDS: &[Word] = &[
         Ok(())
     }),
     value("iocharset", Tree, "NAME", "encoding of the names that are shown (utf8)", |o, v| {
-        o.iso.charset = charset(v)?;
+        o.read.iso.charset = charset(v)?;
         Ok(())
     }),
-    plain("utf8", Tree, "the same as iocharset=utf8", |o| o.iso.charset = None),
-    plain("hide", Tree, "leave out files that are marked as hidden", |o| o.iso.hide = true),
+    plain("utf8", Tree, "the same as iocharset=utf8", |o| o.read.iso.charset = None),
+    plain("hide", Tree, "leave out files that are marked as hidden", |o| o.read.iso.hide = true),
     plain("unhide", Tree, "show hidden and associated files", |o| {
-        o.iso.hide = false;
-        o.iso.show_associated = true;
+        o.read.iso.hide = false;
+        o.read.iso.show_associated = true;
+        o.read.udf.unhide = true;
     }),
-    plain("showassoc", Tree, "show associated files", |o| o.iso.show_associated = true),
-    plain("cruft", Tree, "the top byte of file lengths is rubbish", |o| o.iso.cruft = true),
-    plain("nocompress", Tree, "show files compressed with zisofs as they are stored", |o| o.iso.no_compress = true),
+    plain("undelete", Tree, "show deleted files (UDF)", |o| o.read.udf.undelete = true),
+    plain("showassoc", Tree, "show associated files", |o| o.read.iso.show_associated = true),
+    plain("cruft", Tree, "the top byte of file lengths is rubbish", |o| o.read.iso.cruft = true),
+    plain("nocompress", Tree, "show files compressed with zisofs as they are stored", |o| {
+        o.read.iso.no_compress = true
+    }),
     value("session", Tree, "N", "session of a multi-session disc; this version reads the first, 0", |o, v| {
         if number::<u32>(v)? != 0 {
             return Err("only session 0 can be chosen in this version\nuse sbsector=N with the sector at which the \
                         session begins"
                 .to_owned());
         }
-        o.iso.session_start = 0;
+        (o.read.iso.session_start, o.read.udf.session_start) = (0, 0);
         Ok(())
     }),
     value("sbsector", Tree, "N", "sector at which the session begins (0)", |o, v| {
-        o.iso.session_start = number(v)?;
+        let sector = number(v)?;
+        (o.read.iso.session_start, o.read.udf.session_start) = (sector, sector);
         Ok(())
     }),
+    value("bs", Tree, "BYTES", "bytes of a sector (UDF); found without being told", |o, v| {
+        let size: u32 = number(v)?;
+        if !size.is_power_of_two() || !(512..=65_536).contains(&size) {
+            return Err("is no power of two from 512 to 65536".to_owned());
+        }
+        o.read.udf.block_size = Some(size);
+        Ok(())
+    }),
+    value("anchor", Tree, "N", "sector of the anchor (UDF); found without being told", |o, v| {
+        o.read.udf.anchor = Some(number(v)?);
+        Ok(())
+    }),
+    value("lastblock", Tree, "N", "last sector of the medium (UDF); the image's last one by default", |o, v| {
+        o.read.udf.last_block = Some(number(v)?);
+        Ok(())
+    }),
+    plain("novrs", Tree, "do without the Volume Recognition Sequence (UDF)", |o| o.read.udf.no_recognition = true),
     plain("noexec", Access, "programs can't be run", |o| o.mount.no_exec = true),
     plain("exec", Access, "programs can be run (the default)", |o| o.mount.no_exec = false),
     plain("ro", Access, "read-only, which the drive always is", |o| o.mount.writable = false),
@@ -271,6 +310,15 @@ pub const WORDS: &[Word] = &[
         _ => Err("is none of 512, 1024 and 2048".to_owned()),
     }),
     nothing("conv", "files are never converted"),
+    nothing("adinicb", "concerns writing UDF"),
+    nothing("noadinicb", "concerns writing UDF"),
+    nothing("shortad", "concerns writing UDF"),
+    nothing("longad", "concerns writing UDF"),
+    nothing("nostrict", "what is not quite UDF is read anyway"),
+    nothing("volume", "Linux ignores it, too"),
+    nothing("partition", "Linux ignores it, too"),
+    nothing("fileset", "Linux ignores it, too"),
+    nothing("rootdir", "Linux ignores it, too"),
     nothing("loop", "no loop device is needed"),
     nothing("defaults", "for mount(8)"),
     nothing("auto", "for mount(8)"),

@@ -7,18 +7,21 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TreeKind {
     RockRidge,
+    Udf,
     Joliet,
     Enhanced,
     Primary,
 }
 
 impl TreeKind {
-    pub const ALL: [Self; 4] = [Self::RockRidge, Self::Joliet, Self::Enhanced, Self::Primary];
+    /// The richest first.
+    pub const ALL: [Self; 5] = [Self::RockRidge, Self::Udf, Self::Joliet, Self::Enhanced, Self::Primary];
 
     /// The word of `--tree=`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::RockRidge => "rock-ridge",
+            Self::Udf => "udf",
             Self::Joliet => "joliet",
             Self::Enhanced => "enhanced",
             Self::Primary => "primary",
@@ -29,6 +32,7 @@ impl TreeKind {
     pub const fn title(self) -> &'static str {
         match self {
             Self::RockRidge => "ISO 9660 with Rock Ridge",
+            Self::Udf => "UDF",
             Self::Joliet => "ISO 9660 with Joliet",
             Self::Enhanced => "ISO 9660:1999 (Enhanced Volume Descriptor)",
             Self::Primary => "plain ISO 9660",
@@ -36,11 +40,20 @@ impl TreeKind {
     }
 }
 
+/// The file systems of mount(8) that a disc may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    Iso9660,
+    Udf,
+}
+
 /// What the user asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// `--tree=`; `None` is `auto`.
     pub tree: Option<TreeKind>,
+    /// `-t`: the trees of one file system only.
+    pub family: Option<Family>,
     /// `norock`.
     pub no_rock_ridge: bool,
     /// `nojoliet`.
@@ -64,7 +77,19 @@ pub(super) fn choose(views: &[View], joliet_first: bool, selection: &Selection) 
         let message = format!("this disc has no {} tree; it has: {}", kind.word(), words.join(", "));
         return Err(Error::Absent(message));
     }
+    let of_family = |kind: TreeKind| match selection.family {
+        Some(Family::Udf) => kind == TreeKind::Udf,
+        Some(Family::Iso9660) => kind != TreeKind::Udf,
+        None => true,
+    };
+    if !views.iter().any(|view| of_family(view.kind)) {
+        let words: Vec<_> = views.iter().map(|view| view.kind.word()).collect();
+        let family = if selection.family == Some(Family::Udf) { "UDF" } else { "ISO 9660" };
+        return Err(Error::Absent(format!("this disc has no {family} file system; its trees: {}", words.join(", "))));
+    }
     let allowed = |kind: TreeKind| match kind {
+        kind if !of_family(kind) => false,
+        TreeKind::Udf => true,
         TreeKind::RockRidge => !selection.no_rock_ridge,
         TreeKind::Joliet => !selection.no_joliet,
         // Linux knows no Enhanced Volume Descriptor: whoever narrows the choice in its words means its trees.
@@ -89,6 +114,8 @@ pub(super) fn choose(views: &[View], joliet_first: bool, selection: &Selection) 
         (TreeKind::Joliet, why)
     } else if usable(TreeKind::Enhanced) {
         (TreeKind::Enhanced, "it has the long names")
+    } else if usable(TreeKind::Udf) && (selection.family == Some(Family::Udf) || !usable(TreeKind::Primary)) {
+        (TreeKind::Udf, "the disc has no other tree that may be used")
     } else if usable(TreeKind::Primary) {
         (TreeKind::Primary, "the disc has no other tree that may be used")
     } else {

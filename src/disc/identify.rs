@@ -30,8 +30,6 @@ const SIGNATURES: &[(u64, &[u8], &str)] = &[
     (1024, b"H+\x00\x04", "an HFS+ file system"),
     (1024, b"BD", "an HFS file system"),
     (1080, b"\x53\xef", "an ext2, ext3 or ext4 file system"),
-    (32769, b"BEA01", "a UDF file system without an ISO 9660 one"),
-    (32769, b"NSR0", "a UDF file system without an ISO 9660 one"),
     (32777, b"CDROM", "a High Sierra disc (the draft before ISO 9660)"),
     (510, b"\x55\xaa", "a partitioned disk or boot sector without a disc file system"),
 ];

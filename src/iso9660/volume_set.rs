@@ -71,6 +71,11 @@ impl VolumeSet {
         self.trees.iter().find(|tree| tree.naming == naming)
     }
 
+    /// Tells a defect of the disc together with ours.
+    pub fn report(&self, defect: Defect) {
+        self.notes.report(defect);
+    }
+
     /// Whether the primary tree has no entries: then Joliet is chosen in spite of Rock Ridge.
     pub fn primary_is_empty(&self) -> bool {
         self.tree(Naming::Primary).is_some_and(|tree| tree.empty)
@@ -137,6 +142,7 @@ impl VolumeSet {
             uuid: descriptor.uuid(),
             block_size: geometry.block_size,
             blocks: u64::from(space.little),
+            end: Some(geometry.address(space.little)),
             texts: descriptor.texts(),
             times: descriptor.times(),
         };

@@ -125,6 +125,8 @@ pub struct VolumeInfo {
     pub block_size: u32,
     /// Logical blocks in the volume, as the volume states it.
     pub blocks: u64,
+    /// The byte of the image that the volume ends at, as it says; `None` where it does not say.
+    pub end: Option<u64>,
     /// Further named texts of the volume's descriptors, in the order they are worth reading.
     pub texts: Vec<(&'static str, String)>,
     /// Further named times.

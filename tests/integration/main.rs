@@ -6,11 +6,14 @@ mod build;
 mod walk;
 
 mod builder;
+mod commands;
 mod corpus;
 mod differential;
+mod documents;
 mod drive;
 mod hostile;
 mod manifest;
 mod mounting;
 mod mutants;
+mod tools;
 mod udf;

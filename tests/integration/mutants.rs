@@ -5,8 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mount_iso::disc::{Disc, Selection};
-use mount_iso::iso9660::IsoOptions;
+use mount_iso::disc::{Disc, ReadOptions, Selection};
 use mount_iso::source::Memory;
 use mount_iso::tree::Tree;
 use mount_iso::volume::FileType;
@@ -36,12 +35,12 @@ impl Random {
 
 /// Opens every tree of an image, walks it and reads everything in it; says how many nodes there were.
 fn read_all(image: Vec<u8>) -> usize {
-    let options = IsoOptions::default();
+    let options = ReadOptions::default();
     let Ok(disc) = Disc::probe(Arc::new(Memory(image.into())), &options) else { return 0 };
     let mut nodes = 0;
     let _ = disc.choose(&Selection::default());
     for view in disc.views() {
-        let Ok(volume) = disc.open(view.kind, &options) else { continue };
+        let Ok(volume) = disc.open(view.kind) else { continue };
         let tree = Tree::new(volume);
         let mut buffer = vec![0; 65_536];
         for step in tree.walk(tree.root()).take(WALK_LIMIT) {
@@ -98,6 +97,38 @@ fn mutate(image: &mut Vec<u8>, interesting: &[usize], random: &mut Random) {
     }
 }
 
+/// The descriptors of UDF in an image: where each begins, and how many bytes its CRC covers.
+fn descriptors(image: &[u8]) -> Vec<(usize, usize)> {
+    let sum = |tag: &[u8]| (0..16).filter(|at| *at != 4).fold(0_u8, |sum, at| sum.wrapping_add(tag[at]));
+    (0..image.len() / 4 * 4)
+        .step_by(4)
+        .filter_map(|at| {
+            let tag = image.get(at..at + 16)?;
+            let covered = usize::from(u16::from_le_bytes([tag[10], tag[11]]));
+            let known = (1..10).contains(&tag[0]) && tag[1] == 0 || tag[1] == 1 && tag[0] < 11;
+            let whole = known && matches!(tag[2], 2 | 3) && tag[3] == 0 && tag[4] == sum(tag) && tag[5] == 0;
+            (whole && covered > 0 && at + 16 + covered <= image.len()).then_some((at, covered))
+        })
+        .collect()
+}
+
+/// Changes a descriptor and makes its CRC and checksum right again, so that readers believe it.
+fn forge(image: &mut [u8], (at, covered): (usize, usize), random: &mut Random) {
+    for _ in 0..=random.below(3) {
+        let place = at + 16 + random.below(covered);
+        image[place] = match random.below(3) {
+            0 => random.next() as u8,
+            1 => NASTY[random.below(NASTY.len())],
+            _ => image[place] ^ (1 << random.below(8)),
+        };
+    }
+    let crc = image[at + 16..at + 16 + covered].iter().fold(0_u16, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 })
+    });
+    image[at + 8..at + 10].copy_from_slice(&crc.to_le_bytes());
+    image[at + 4] = (0..16).filter(|byte| *byte != 4).fold(0_u8, |sum, byte| sum.wrapping_add(image[at + byte]));
+}
+
 /// Where directories, descriptors and System Use areas are: every byte near a signature of theirs.
 fn interesting(image: &[u8]) -> Vec<usize> {
     const SIGNATURES: [&[u8]; 12] =
@@ -122,10 +153,11 @@ fn samples(directory: &Path) -> Vec<Vec<u8>> {
         let name = target.replace('/', "_");
         std::os::unix::fs::symlink(target, tree.join(format!("link-{name}"))).unwrap();
     }
-    let recipes: [&[&str]; 4] = [
+    let recipes: [&[&str]; 5] = [
         &["xorriso", "-as", "mkisofs", "-R", "-J", "-quiet"],
         &["genisoimage", "-R", "-J", "-quiet"],
         &["genisoimage", "-quiet", "-D"],
+        &["genisoimage", "-quiet", "-udf", "-V", "BRIDGE"],
         &["xorriso", "-as", "mkisofs", "-R", "-z", "-iso-level", "4", "-quiet"],
     ];
     recipes
@@ -140,17 +172,38 @@ fn samples(directory: &Path) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Small images of UDF in every form, where the corpus is at hand.
+fn corpus() -> Vec<Vec<u8>> {
+    const LARGEST: u64 = 1 << 20;
+    let Some(corpus) = std::env::var_os("MOUNT_ISO_CORPUS") else { return Vec::new() };
+    let Ok(directory) = std::fs::read_dir(Path::new(&corpus).join("udf")) else { return Vec::new() };
+    let mut paths: Vec<_> = directory
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST))
+        .collect();
+    paths.sort();
+    paths.into_iter().step_by(3).filter_map(|path| std::fs::read(path).ok()).collect()
+}
+
 #[test]
 fn mutants_are_read_to_the_end_without_a_panic() {
     let rounds: usize = std::env::var("MOUNT_ISO_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000);
     let directory = tempfile::tempdir().unwrap();
-    let samples: Vec<_> = samples(directory.path()).into_iter().map(|image| (interesting(&image), image)).collect();
+    let mut images = samples(directory.path());
+    images.extend(corpus());
+    let samples: Vec<_> = images.into_iter().map(|image| (interesting(&image), descriptors(&image), image)).collect();
     let mut random = Random(0x1509_6600);
     let mut nodes = 0;
     for round in 0..rounds {
-        let (places, image) = &samples[round % samples.len()];
+        let (places, tags, image) = &samples[round % samples.len()];
         let mut image = image.clone();
-        mutate(&mut image, places, &mut random);
+        if tags.is_empty() || random.below(4) == 0 {
+            mutate(&mut image, places, &mut random);
+        } else {
+            for _ in 0..=random.below(4) {
+                forge(&mut image, tags[random.below(tags.len())], &mut random);
+            }
+        }
         let begun = Instant::now();
         let copy = image.clone();
         match std::panic::catch_unwind(|| read_all(copy)) {

@@ -77,7 +77,7 @@ pub fn run(args: &ExtractArgs) -> Result<Code, Failure> {
     let interrupt = Interrupt::new();
     let bar = progress::bar(|| progress::quick_total(&opened.tree, &from));
     messages.step_aside(bar.clone());
-    let result = Extraction::new(&opened.tree, &options.presentation, &mut messages, target, choices)
+    let result = Extraction::new(&opened.tree, &opened.presentation, &mut messages, target, choices)
         .watched(&interrupt, &bar)
         .run(&selection);
     bar.finish_and_clear();

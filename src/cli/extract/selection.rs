@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn links_on_the_way_are_followed_and_the_last_is_not() {
-        let mut volume = TestVolume::new();
+        let mut volume = TestVolume::default();
         volume.add(1, b"dir", 2, FileType::Directory);
         volume.file(2, b"file", 3, Body::new(Vec::new()));
         volume.link(2, b"up", 4, b"../round/../dir");

@@ -23,7 +23,7 @@ fn extract(volume: TestVolume, to: &Path, paths: &[&[u8]], choices: Choices) -> 
 }
 
 fn volume() -> TestVolume {
-    let mut volume = TestVolume::new();
+    let mut volume = TestVolume::default();
     volume.add(1, b"dir", 2, FileType::Directory).permissions = Some(0o2555);
     volume.file(2, b"one", 3, Body::new(b"first".to_vec())).links = Some(2);
     volume.add(2, b"sub", 4, FileType::Directory);
@@ -147,7 +147,7 @@ fn damage_is_told_and_the_rest_of_the_file_kept_in_its_place() {
 #[test]
 fn a_loop_ends_and_depth_costs_no_descriptors() {
     let place = tempfile::tempdir().unwrap();
-    let mut deep = TestVolume::new();
+    let mut deep = TestVolume::default();
     for number in 1..1500 {
         deep.add(number, b"d", number + 1, FileType::Directory);
     }
@@ -194,6 +194,6 @@ fn times_before_1970_and_owners() {
 
 #[test]
 fn the_default_target_is_named_like_the_disc() {
-    let tree = TestVolume::new().tree();
+    let tree = TestVolume::default().tree();
     assert_eq!(default_target(&tree, Path::new("/x/a.iso")), Path::new("TEST"));
 }

@@ -6,7 +6,7 @@ use crate::cli::tests_volume::{Body, TestVolume};
 use crate::volume::Device;
 
 fn volume() -> TestVolume {
-    let mut volume = TestVolume::new();
+    let mut volume = TestVolume::default();
     volume.file(1, b"zeta\n", 2, Body::new(vec![0; 12_345])).permissions = Some(0o4755);
     volume.add(1, b"dir", 3, FileType::Directory);
     volume.file(3, b"in\xff", 4, Body::new(vec![0; 5]));

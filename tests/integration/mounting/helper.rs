@@ -44,7 +44,8 @@ fn the_helper_keeps_to_the_codes_of_mount() {
     assert_eq!(code(&["x.iso", "m", "-o", "rw,nonsense"]), Some(1));
     assert_eq!(code(&["x.iso", "m", "-f", "-s", "-o", "rw,nonsense"]), Some(0));
     assert_eq!(code(&["x.iso"]), Some(1));
-    assert_eq!(helper(&rig, "mount.udf", &["x.iso", "m"]).status.code(), Some(1));
+    assert_eq!(helper(&rig, "mount.udf", &["x.iso", "m"]).status.code(), Some(32));
+    assert_eq!(helper(&rig, "mount.ext4", &["x.iso", "m"]).status.code(), Some(1));
     assert!(rig.mounts().is_empty());
 }
 
