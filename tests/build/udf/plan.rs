@@ -489,15 +489,15 @@ impl<'a> Planner<'a> {
     /// UDF 2.2.13: the metadata main and mirror file.
     fn metadata(&mut self, layout: &mut Layout) {
         let Some(files) = self.spaces.metadata() else { return };
-        let (bs, data) = (self.block_size(), self.spaces.data);
+        let (bs, over) = (self.block_size(), self.spaces.metadata_over);
         let icbs = self.spaces.metadata_icbs;
         for (at, (extents, file_type)) in files.iter().zip([kind::METADATA, kind::METADATA_MIRROR]).enumerate() {
-            let icb = Address { block: icbs[at], partition: data };
+            let icb = Address { block: icbs[at], partition: over };
             let mut entry = Entry::new(file_type, icb, self.image.extended_entries(), self.image.tag_version());
             let ad = |(block, count): &(u32, u32)| Ad {
                 kind: 0,
                 len: count * bs,
-                at: Address { block: *block, partition: data },
+                at: Address { block: *block, partition: over },
             };
             entry.ads = extents.iter().flat_map(|extent| ad(extent).bytes(Form::Short, 0)).collect();
             entry.blocks = extents.iter().map(|(_, count)| u64::from(*count)).sum();
@@ -510,7 +510,7 @@ impl<'a> Planner<'a> {
                 layout.metadata = extents
                     .iter()
                     .map(|(block, count)| {
-                        (self.byte(Address { block: *block, partition: data }), u64::from(count * bs))
+                        (self.byte(Address { block: *block, partition: over }), u64::from(count * bs))
                     })
                     .collect();
             } else {

@@ -29,7 +29,9 @@ pub struct Spaces {
     pub data: u16,
     pub directories: u16,
     pub files: u16,
-    /// Blocks of the metadata main and mirror file's ICBs, in the partition for data.
+    /// The partition that the metadata files lie in, and the blocks of the main and the mirror file's ICBs there.  No
+    /// clause says which partition of a number is meant where one is virtual; what is rewritten can only be in that one.
+    pub metadata_over: u16,
     pub metadata_icbs: [u32; 2],
 }
 
@@ -52,7 +54,7 @@ impl Spaces {
             }
             Map::Virtual(vat) => Space::Virtual { over: data, entries: Vec::new(), scatter: vat.scatter },
             Map::Metadata(metadata) => Space::Metadata {
-                over: data,
+                over: vat.unwrap_or(data),
                 unit: metadata.unit,
                 gap: metadata.gap,
                 next: 0,
@@ -68,10 +70,12 @@ impl Spaces {
             data,
             directories: metadata.or(vat).unwrap_or(data),
             files: vat.or(metadata).unwrap_or(data),
+            metadata_over: vat.unwrap_or(data),
             metadata_icbs: [0; 2],
         };
         if metadata.is_some() {
-            spaces.metadata_icbs = [spaces.take(data, 1), spaces.take(data, 1)];
+            let over = spaces.metadata_over;
+            spaces.metadata_icbs = [spaces.take(over, 1), spaces.take(over, 1)];
         }
         spaces
     }
