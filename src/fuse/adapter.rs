@@ -260,6 +260,8 @@ impl Filesystem for Adapter {
         let mut position = offset;
         while let Some((entry, kind, name)) = self.entry(&directory, id, position) {
             position += 1;
+            // A directory of UDF does not tell symbolic links and devices from files.
+            let kind = self.tree.node(entry).map_or(kind, |node| node.kind);
             if reply.add(self.inodes.inode(entry), position, attr::kind(kind), name) {
                 break;
             }
