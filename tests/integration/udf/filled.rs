@@ -93,7 +93,8 @@ fn as_linux_fills_it() {
             eprintln!("{name}: Linux does not mount it: {:?}", theirs.errors);
             continue;
         }
-        if *writable && theirs.entries.len() < 2 {
+        // What can be written once Linux 6.1 mounts read-only.
+        if *writable && !name.starts_with("worm") && theirs.entries.len() < 2 {
             wrong.push(format!("{name}: Linux put nothing in it"));
         }
         entries += theirs.entries.len();
