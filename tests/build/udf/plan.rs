@@ -119,20 +119,20 @@ impl<'a> Planner<'a> {
         let (image, bs) = (self.image, self.block_size());
         let file_set = self.take(self.spaces.directories, 3);
         let mut items = items(&image.root);
-        for index in 0..items.len() {
-            if items[index].target != index || items[index].node.fid.gone {
+        for (index, item) in items.iter_mut().enumerate() {
+            if item.target != index || item.node.fid.gone {
                 continue;
             }
-            let node = items[index].node;
+            let node = item.node;
             let partition = if node.is_dir() { self.spaces.directories } else { self.spaces.files };
             let partition = node.partition.unwrap_or(partition);
             let mapped = node.strategy.unwrap_or(image.strategy) == 4096;
             for _ in 0..=node.older {
                 let icb = self.take(partition, if mapped { 2 } else { 1 });
-                items[index].icbs.push(icb);
+                item.icbs.push(icb);
             }
-            items[index].place.block = items[index].icbs[0].block;
-            items[index].place.partition = partition;
+            item.place.block = item.icbs[0].block;
+            item.place.partition = partition;
         }
         for index in 0..items.len() {
             if !items[index].icbs.is_empty() {
@@ -399,7 +399,7 @@ impl<'a> Planner<'a> {
             let node = items[*child].node;
             let directory = items[items[*child].target].node.is_dir();
             let identifier = Identifier {
-                characteristics: node.fid.characteristics | u8::from(directory) * characteristic::DIRECTORY,
+                characteristics: node.fid.characteristics | if directory { characteristic::DIRECTORY } else { 0 },
                 name: node.recorded_name(),
                 icb: self.reference(items, *child),
                 implementation_use: node.fid.implementation_use.clone(),
@@ -533,7 +533,7 @@ impl<'a> Planner<'a> {
         let len = bytes.len() as u64;
         let extents = if vat.embedded { Vec::new() } else { self.extents(&[], len, data) };
         // ECMA-167 3/8.4.2.1: a closed medium has anchors there; the table's ICB is still the last block.
-        if image.anchors.iter().any(|anchor| *anchor == Anchor::End(256)) {
+        if image.anchors.contains(&Anchor::End(256)) {
             self.take(data, 256 - vat.run_out);
         }
         let icb = self.take(data, 1);

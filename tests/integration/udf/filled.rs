@@ -8,7 +8,9 @@ use crate::drive::{Drive, Trouble};
 use crate::manifest::{Deviations, Manifest};
 
 /// Media type, revisions, block sizes, length in MiB, and more words for mkudffs.
-const VOLUMES: &[(&str, &[&str], &[u32], u64, &[&str])] = &[
+type Volume = (&'static str, &'static [&'static str], &'static [u32], u64, &'static [&'static str]);
+
+const VOLUMES: &[Volume] = &[
     ("hd", &["1.01", "1.02", "1.50", "2.00", "2.01"], &[512, 2048], 24, &[]),
     ("hd", &["2.01"], &[1024, 4096], 24, &[]),
     ("hd", &["2.01"], &[2048], 24, &["--ad=short"]),
