@@ -25,8 +25,8 @@ pub const MAX_DEPTH: usize = 2048;
 pub const MAX_LINKS: usize = 40;
 /// Bytes of packed directories kept.
 pub const DIRECTORY_CACHE_BYTES: usize = 32 * 1024 * 1024;
-/// Opened file bodies kept.
-pub const OPEN_FILES: usize = 1024;
+/// Bytes of memory of opened file bodies kept: extents, and decoded blocks.
+pub const FILE_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of one directory that are read. The Data Length of a directory record has 32 bits; this is what
 /// about four million entries need.
 pub const MAX_DIRECTORY_BYTES: u64 = 1024 * 1024 * 1024;
@@ -37,8 +37,10 @@ pub const DECODED_BLOCKS: usize = 8;
 /// Entries of one ICB that are followed (Linux: 1024; honest writers need two for each rewriting).
 pub const MAX_ICB_HOPS: usize = 1024;
 /// Extents of one file.
-pub const MAX_EXTENTS: usize = 1 << 20;
+pub const MAX_EXTENTS: usize = 1 << 18;
 /// Bytes of a Virtual Allocation Table or a sparing table: four million blocks, the whole of a Blu-ray disc.
 pub const MAX_VAT_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of an extended attribute (Linux: `XATTR_SIZE_MAX`).
 pub const MAX_ATTRIBUTE_BYTES: u64 = 65_536;
+/// How long the files of a volume are counted.
+pub const MAX_COUNT_TIME: std::time::Duration = std::time::Duration::from_secs(60);

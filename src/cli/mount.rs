@@ -290,7 +290,13 @@ fn remount(plan: &Plan) -> Result<Code, Failure> {
             Failure::new(Code::Usage, "remount needs the directory of the mount").hint("`mount -o remount,noexec DIR`")
         );
     };
-    mount::remount(&request(plan, &mount::absolute(directory)))?;
+    let point = mount::absolute(directory);
+    let topmost = table::read().ok().and_then(|table| table.into_iter().rfind(|entry| entry.point == point));
+    if !topmost.is_some_and(|entry| entry.is_ours()) {
+        let message = format!("{}: no drive of mount-iso is mounted there", shown(directory));
+        return Err(Failure::new(Code::Failure, message).hint("`mount-iso list` shows the drives"));
+    }
+    mount::remount(&request(plan, &point))?;
     Ok(Code::Success)
 }
 

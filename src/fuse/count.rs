@@ -30,16 +30,17 @@ impl Counter {
         let Ok(mut state) = lock.lock() else { return 0 };
         if matches!(*state, State::Idle) {
             *state = State::Counting;
-            let (tree, state) = (Arc::clone(tree), Arc::clone(&self.state));
+            let (tree, shared) = (Arc::clone(tree), Arc::clone(&self.state));
             let spawned = thread::Builder::new().name("count".to_owned()).spawn(move || {
                 let found = tree.count();
-                if let Ok(mut state) = state.0.lock() {
+                if let Ok(mut state) = shared.0.lock() {
                     *state = State::Counted(found);
                 }
-                state.1.notify_all();
+                shared.1.notify_all();
             });
             if let Err(error) = spawned {
                 log::debug!("the files are not counted: {error}");
+                *state = State::Idle;
                 return 0;
             }
         }

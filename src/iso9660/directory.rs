@@ -9,7 +9,7 @@ use super::volume::Iso9660;
 use super::{joliet, name};
 use crate::error::{Defect, Error, Result};
 use crate::text;
-use crate::volume::{Directory, DirectoryBuilder, FileType, NameMatch, NodeId};
+use crate::volume::{Directory, DirectoryBuilder, FileType, Gap, NameMatch, NodeId};
 
 use super::options::Check;
 
@@ -20,6 +20,7 @@ impl Iso9660 {
     /// Reads a whole directory.
     pub(super) fn entries(&self, id: NodeId) -> Result<Directory> {
         let run = self.directory_run(id)?;
+        let cut = run.is_cut;
         let at_root = id == self.root_id();
         let mut builder = DirectoryBuilder::default();
         let mut scan = Scan::new(&self.metadata, &self.notes, run);
@@ -53,8 +54,14 @@ impl Iso9660 {
             if builder.is_empty() {
                 return Err(Error::Read { at, source });
             }
+            builder.note_gap(Gap::Unread);
             let what = format!("a part of a directory can't be read ({source}): its entries are missing");
             self.notes.report(Defect::new(at, "ECMA-119 6.8", what));
+        }
+        if cut {
+            let what = "a directory is cut off by the end of the image: its last entries are missing";
+            self.notes.report(Defect::new(id.get(), "ECMA-119 6.8", what));
+            builder.note_gap(Gap::Lost);
         }
         Ok(builder.finish(self.matching(), |old, new| {
             log::debug!("a second {} in a directory is shown as {}", text::printable(old), text::printable(new));
@@ -83,6 +90,9 @@ impl Iso9660 {
             return;
         }
         let rock_ridge = self.rock_ridge(first);
+        if rock_ridge.unread.is_some() {
+            builder.note_gap(Gap::Unread);
+        }
         if rock_ridge.relocated {
             return;
         }

@@ -20,6 +20,8 @@ pub struct Geometry {
 pub struct Run {
     pub start: u64,
     pub len: u64,
+    /// The image ends before the run does.
+    pub is_cut: bool,
 }
 
 impl Geometry {
@@ -55,7 +57,7 @@ impl Geometry {
         // A length of 0 is wrong, there are always `.` and `..`: then at least one sector is looked at.
         let length = if length == 0 { LOGICAL_SECTOR } else { length };
         let available = self.image.saturating_sub(start);
-        Run { start, len: length.min(available).min(MAX_DIRECTORY_BYTES) }
+        Run { start, len: length.min(available).min(MAX_DIRECTORY_BYTES), is_cut: length > available }
     }
 
     /// Appends the data of a file section (6.4.3: in one run, or in File Units with gaps between them).
@@ -74,7 +76,7 @@ impl Geometry {
         let mut rest = length;
         while rest > 0 {
             // Behind the end of the image one run says as much as a million of them.
-            let take = if at >= self.image { rest } else { unit.min(rest) };
+            let take = if at >= self.image || list.is_full() { rest } else { unit.min(rest) };
             list.push(take, Location::Recorded(at));
             rest = rest.saturating_sub(take);
             at = at.saturating_add(stride);

@@ -46,6 +46,8 @@ pub struct RockRidge {
     pub compression: Option<Compression>,
     /// Whether any entry of Rock Ridge was there.
     pub present: bool,
+    /// The byte address of a Continuation Area that the medium failed to give.
+    pub unread: Option<u64>,
 }
 
 impl RockRidge {
@@ -54,11 +56,12 @@ impl RockRidge {
         let mut found = Self::default();
         let mut target = TargetBuilder::default();
         let skipped = area.get(usize::from(skip)..).unwrap_or_default();
-        reader.visit(skipped, at.saturating_add(u64::from(skip)), &mut |entry| {
+        let unread = reader.visit(skipped, at.saturating_add(u64::from(skip)), &mut |entry| {
             if let Err(what) = found.take(&entry, &mut target) {
                 reader.notes.report(Defect::new(entry.at, clause(entry.signature), what));
             }
         });
+        found.unread = unread;
         found.target = target.finish();
         found
     }

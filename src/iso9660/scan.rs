@@ -39,7 +39,7 @@ impl<'a> Scan<'a> {
         let sector = LOGICAL_SECTOR.min(u64::from(block_size).max(1));
         let start = record.at.saturating_sub(record.at.checked_rem(sector).unwrap_or(0));
         let at = record.at.saturating_sub(start).saturating_add(record.length());
-        let run = Run { start, len: at.saturating_add(LOGICAL_SECTOR) };
+        let run = Run { start, len: at.saturating_add(LOGICAL_SECTOR), is_cut: false };
         Self { metadata, notes, run, sector, at, block: None, failure: None }
     }
 

@@ -15,7 +15,7 @@ const SUB_TABLE: u32 = 0x4000_0000;
 const NUMBER: u32 = 0x00FF_FFFF;
 /// Deeper tables would cover more than 2^64 bytes.
 const MAX_DEPTH: u8 = 7;
-/// Tables read for one file: 128 MiB of them, for the data of a whole Blu-ray disc in lowest tables.
+/// Tables read for one file: as many as its extents may be of.
 const MAX_TABLES: usize = 65_536;
 
 /// Where the regions of a sparse file lie, as extents of its recorded bytes (`stored`).
@@ -43,7 +43,8 @@ pub fn regions(stored: &SharedSource, sparse: Sparse) -> Result<ExtentList, Stri
                 .map_err(|error| format!("a table of a sparse file can't be read ({error})"))?;
         }
         let rest = sparse.size.saturating_sub(list.len());
-        if rest == 0 {
+        if rest == 0 || list.is_full() {
+            list.push(rest, Location::Lost);
             break;
         }
         let Some(entry) = table.bytes.get(table.next..).filter(|entries| entries.len() >= 8) else {
@@ -62,7 +63,7 @@ pub fn regions(stored: &SharedSource, sparse: Sparse) -> Result<ExtentList, Stri
         } else if depth > 1 {
             todo.push(Table { block: number, depth: depth.saturating_sub(1), next: 0, bytes: Vec::new() });
         } else {
-            list.push(span, Location::Recorded(stored.len()));
+            list.push(span, Location::Lost);
         }
     }
     match list.len() == sparse.size {

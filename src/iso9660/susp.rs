@@ -33,13 +33,17 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// Shows every entry of a System Use area and of the Continuation Areas behind it to `visit`, in order.
     ///
-    /// What is malformed ends an area; all that was read before it counts.
-    pub fn visit(&self, area: &[u8], at: u64, visit: &mut dyn FnMut(Entry<'_>)) {
+    /// What is malformed ends an area; all that was read before it counts. Gives where a Continuation Area is that
+    /// the medium failed to give; one beyond the end of the image is malformed.
+    pub fn visit(&self, area: &[u8], at: u64, visit: &mut dyn FnMut(Entry<'_>)) -> Option<u64> {
         let mut next = self.scan(area, at, visit);
         let mut seen = HashSet::new();
         let mut total = 0_u64;
         while let Some((named_at, start, length)) = next {
-            let broken = |what: &str| self.notes.report(Defect::new(named_at, "SUSP 5.1", what));
+            let broken = |what: &str| -> Option<u64> {
+                self.notes.report(Defect::new(named_at, "SUSP 5.1", what));
+                None
+            };
             total = total.saturating_add(length);
             if !seen.insert(start) {
                 return broken("the Continuation Areas form a loop: its CE entry is ignored");
@@ -49,10 +53,12 @@ impl Reader<'_> {
             }
             let mut continuation = vec![0; usize::try_from(length).unwrap_or(0)];
             if let Err(error) = self.metadata.read_exact_at(&mut continuation, start) {
-                return broken(&format!("the Continuation Area at byte {start} can't be read ({error})"));
+                broken(&format!("the Continuation Area at byte {start} can't be read ({error})"));
+                return (error.kind() != std::io::ErrorKind::UnexpectedEof).then_some(start);
             }
             next = self.scan(&continuation, start, visit);
         }
+        None
     }
 
     /// The entries of one area; gives the CE entry that stands in it: where it stands, where it leads, how long

@@ -101,18 +101,27 @@ impl Iso9660 {
     }
 
     /// Looks through the whole volume for a name of a file with several links: needed only for a file handle
-    /// from before a remount.
+    /// from before a remount, and where more such files are in use than are remembered.
     fn find_shared(&self, id: NodeId) -> Result<u64> {
+        // Directories that overlap could make this endless; honest ones have no more records than fit the image.
+        let mut budget = self.metadata.len().checked_div(34).unwrap_or(0);
         let mut todo = VecDeque::from([self.root]);
         let mut seen = HashSet::from([self.root]);
         while let Some(directory) = todo.pop_front() {
-            let Ok(entries) = self.entries(directory) else { continue };
-            if let Some(at) = self.links.record(id) {
-                return Ok(at);
+            let Ok(run) = self.directory_run(directory) else { continue };
+            for record in Scan::new(&self.metadata, &self.notes, run) {
+                budget = budget.checked_sub(1).ok_or(Error::Stale)?;
+                if record.is_self() || record.is_parent() {
+                    continue;
+                }
+                let (found, kind) = self.identify(&record, &self.rock_ridge(&record));
+                if found == id {
+                    return Ok(record.at);
+                }
+                if kind == FileType::Directory && seen.insert(found) {
+                    todo.push_back(found);
+                }
             }
-            todo.extend(
-                entries.iter().filter(|entry| entry.kind == FileType::Directory && seen.insert(entry.id)).map(|e| e.id),
-            );
         }
         Err(Error::Stale)
     }
@@ -122,7 +131,12 @@ impl Iso9660 {
         if at == self.root.get() {
             return Some(self.root);
         }
-        self.record_at(at).ok().filter(Record::is_self).and_then(|_| NodeId::new(at))
+        match self.record_at(at) {
+            Ok(record) if !record.is_self() => None,
+            Err(Error::Stale) => None,
+            // A place that can't be read now is the directory's all the same: its number must not change.
+            Ok(_) | Err(_) => NodeId::new(at),
+        }
     }
 
     /// Where the entries of a directory lie.
@@ -163,6 +177,16 @@ impl Iso9660 {
         RockRidge::read(area, at, skip, &self.reader())
     }
 
+    /// The same, and an error where the medium withholds a part of it: without that part a compressed file would be
+    /// shown as it is stored, and a symbolic link without its end.
+    fn whole_rock_ridge(&self, record: &Record) -> Result<RockRidge> {
+        let found = self.rock_ridge(record);
+        match found.unread {
+            Some(at) => Err(Error::Read { at, source: std::io::Error::other("a Continuation Area can't be read") }),
+            None => Ok(found),
+        }
+    }
+
     /// The System Use area of a record, where it begins, and how much of it to skip.
     fn system_use<'a>(&self, record: &'a Record) -> (&'a [u8], u64, u8) {
         let (area, at) = record.system_use();
@@ -188,31 +212,35 @@ impl Iso9660 {
     }
 
     /// All sections of a file (ECMA-119 6.5.1), the given one first.
-    fn sections(&self, first: Record) -> Vec<Record> {
+    fn sections(&self, first: Record) -> Result<Vec<Record>> {
         let mut sections = vec![first];
         while let Some(last) = sections.last().filter(|last| last.has(flags::MULTI_EXTENT)) {
             let mut behind = Scan::behind(&self.metadata, &self.notes, last, self.geometry.block_size);
-            match behind.next().filter(|next| next.identifier() == last.identifier()) {
+            let next = behind.next().filter(|next| next.identifier() == last.identifier());
+            if let Some((at, source)) = behind.failure() {
+                return Err(Error::Read { at, source });
+            }
+            match next {
                 Some(next) if sections.len() < MAX_SECTIONS => sections.push(next),
                 _ => break,
             }
         }
-        sections
+        Ok(sections)
     }
 
     /// Bytes of a file as they are stored, without decoding.
-    fn stored_size(&self, record: &Record) -> u64 {
+    fn stored_size(&self, record: &Record) -> Result<u64> {
         let length = |record: &Record| u64::from(record.data_length().little);
         let size = match record.has(flags::MULTI_EXTENT) {
             false => length(record),
-            true => self.sections(record.clone()).iter().map(length).fold(0, u64::saturating_add),
+            true => self.sections(record.clone())?.iter().map(length).fold(0, u64::saturating_add),
         };
-        if self.options.cruft { size & 0x00FF_FFFF } else { size }
+        Ok(if self.options.cruft { size & 0x00FF_FFFF } else { size })
     }
 
     fn stored(&self, record: Record) -> Result<SharedSource> {
         let mut list = ExtentList::default();
-        for section in self.sections(record.clone()) {
+        for section in self.sections(record.clone())? {
             let volume = section.volume_sequence().little;
             if self.geometry.volume.is_some_and(|this| volume != this && volume != 0) {
                 let what = format!("the data is on volume {volume} of the volume set, which is another disc");
@@ -221,7 +249,7 @@ impl Iso9660 {
             self.geometry.append(&section, &mut list);
         }
         if self.options.cruft {
-            list.truncate(self.stored_size(&record));
+            list.truncate(self.stored_size(&record)?);
         }
         self.check_both_endian(&record);
         let end = list.iter().filter_map(|extent| extent.recorded_end()).max().unwrap_or(0);
@@ -257,7 +285,7 @@ impl Volume for Iso9660 {
 
     fn node(&self, id: NodeId) -> Result<Node> {
         let record = self.record(id)?;
-        let rock_ridge = self.rock_ridge(&record);
+        let rock_ridge = self.whole_rock_ridge(&record)?;
         let posix = rock_ridge.posix;
         let own = record.is_self() || id == self.root;
         if own || record.has(flags::DIRECTORY) || rock_ridge.child.is_some() {
@@ -276,7 +304,7 @@ impl Volume for Iso9660 {
                 (u64::try_from(length).unwrap_or(0), 0)
             }
             FileType::Regular => {
-                let stored = self.stored_size(&record);
+                let stored = self.stored_size(&record)?;
                 let decoded = rock_ridge.compression.filter(|_| !self.options.no_compress).map(|zf| zf.size);
                 (decoded.or(rock_ridge.sparse.map(|sparse| sparse.size)).unwrap_or(stored), stored)
             }
@@ -308,7 +336,7 @@ impl Volume for Iso9660 {
         if record.is_self() || record.has(flags::DIRECTORY) {
             return Err(Error::IsADirectory);
         }
-        let rock_ridge = self.rock_ridge(&record);
+        let rock_ridge = self.whole_rock_ridge(&record)?;
         let at = record.at;
         let stored = self.stored(record)?;
         if let Some(compression) = rock_ridge.compression.filter(|_| !self.options.no_compress) {
@@ -324,7 +352,7 @@ impl Volume for Iso9660 {
 
     fn read_link(&self, link: NodeId) -> Result<Vec<u8>> {
         let record = self.record(link)?;
-        let rock_ridge = self.rock_ridge(&record);
+        let rock_ridge = self.whole_rock_ridge(&record)?;
         if rock_ridge.posix.and_then(|posix| FileType::from_mode(posix.mode)) != Some(FileType::SymbolicLink) {
             return Err(Error::NotALink);
         }

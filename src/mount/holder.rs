@@ -71,7 +71,7 @@ pub fn unblock_signals() -> io::Result<()> {
 }
 
 fn ending() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect()
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect()
 }
 
 impl Drive {
@@ -139,7 +139,7 @@ impl Point {
     fn unmount(&self) {
         let Ok(table) = table::read() else { return };
         let Some(own) = table.iter().find(|entry| self.is_of(entry)) else { return };
-        if table.iter().any(|entry| entry.parent == own.id && entry.point == own.point) {
+        if table.iter().rev().find(|entry| entry.point == own.point).is_some_and(|top| top.id != own.id) {
             // Unmounting by path would hit what lies upon ours.
             log::warn!("something else is mounted upon the drive: it is left, without an answer");
             return;
@@ -239,9 +239,11 @@ const READY: u8 = 0;
 
 fn ready_over(status: &File) -> Option<Box<dyn FnOnce()>> {
     let mut status = status.try_clone().ok()?;
+    let holder = getppid();
     Some(Box::new(move || {
-        // Nobody there: the command was interrupted, so nobody wants the drive.
-        if status.write_all(&[READY]).is_err() {
+        // Nobody there: the command was interrupted, so nobody wants the drive. A holder that is gone, too, has
+        // left its number to somebody else.
+        if status.write_all(&[READY]).is_err() && getppid() == holder && holder.as_raw() > 1 {
             let _ = kill(getppid(), Signal::SIGTERM);
         }
     }))

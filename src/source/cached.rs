@@ -14,12 +14,14 @@ use crate::limits::{METADATA_BLOCK, METADATA_BLOCKS};
 pub struct Cached {
     inner: SharedSource,
     blocks: Mutex<LruCache<u64, Arc<[u8]>>>,
+    /// Blocks that could not be read as a whole lately: no drive is to retry them for each of their sectors.
+    bad: Mutex<LruCache<u64, ()>>,
 }
 
 impl Cached {
     pub fn new(inner: SharedSource) -> Self {
         let capacity = NonZeroUsize::new(METADATA_BLOCKS).unwrap_or(NonZeroUsize::MIN);
-        Self { inner, blocks: Mutex::new(LruCache::new(capacity)) }
+        Self { inner, blocks: Mutex::new(LruCache::new(capacity)), bad: Mutex::new(LruCache::new(capacity)) }
     }
 
     pub fn inner(&self) -> &SharedSource {
@@ -35,9 +37,17 @@ impl Cached {
         {
             return Ok((Arc::clone(block), start));
         }
+        if self.bad.lock().is_ok_and(|mut bad| bad.get(&number).is_some()) {
+            return Err(io::Error::other("a sector of this block can't be read"));
+        }
         let length = self.inner.len().saturating_sub(start).min(METADATA_BLOCK);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.inner.read_exact_at(&mut bytes, start)?;
+        if let Err(error) = self.inner.read_exact_at(&mut bytes, start) {
+            if let Ok(mut bad) = self.bad.lock() {
+                bad.put(number, ());
+            }
+            return Err(error);
+        }
         let block: Arc<[u8]> = bytes.into();
         if let Ok(mut blocks) = self.blocks.lock() {
             blocks.put(number, Arc::clone(&block));

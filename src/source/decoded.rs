@@ -67,6 +67,10 @@ impl<D: BlockDecoder> Source for Decoded<D> {
         self.decoder.len()
     }
 
+    fn weight(&self) -> usize {
+        usize::try_from(self.decoder.block_size()).unwrap_or(usize::MAX).saturating_mul(DECODED_BLOCKS)
+    }
+
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         range_within(offset, buffer.len(), self.len())?;
         let size = u64::from(self.decoder.block_size());

@@ -1,5 +1,7 @@
 //! Where the bytes of a file lie: runs of an image, in the order of the file.
 
+use crate::limits::MAX_EXTENTS;
+
 /// What an extent refers to (ECMA-167 4/14.14.1.1: extent types 0, and 1 or 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
@@ -7,6 +9,8 @@ pub enum Location {
     Recorded(u64),
     /// Not recorded: reads as zeros.
     Zeros,
+    /// Recorded somewhere that can't be found: reading it is an error, and never zeros.
+    Lost,
 }
 
 impl Location {
@@ -15,6 +19,7 @@ impl Location {
         match self {
             Self::Recorded(at) => Self::Recorded(at.saturating_add(bytes)),
             Self::Zeros => Self::Zeros,
+            Self::Lost => Self::Lost,
         }
     }
 }
@@ -38,6 +43,7 @@ impl Extent {
         match self.location {
             Location::Recorded(at) => Some(at.saturating_add(self.len)),
             Location::Zeros => None,
+            Location::Lost => Some(u64::MAX),
         }
     }
 }
@@ -49,9 +55,10 @@ pub struct ExtentList {
 }
 
 impl ExtentList {
-    /// Appends a run behind all others.
+    /// Appends a run behind all others. Beyond [`MAX_EXTENTS`] runs the rest of a file is lost.
     pub fn push(&mut self, len: u64, location: Location) {
         let start = self.len();
+        let location = if self.is_full() { Location::Lost } else { location };
         // A list never grows beyond what a file offset can say.
         let len = len.min(u64::MAX.saturating_sub(start));
         if len == 0 {
@@ -73,6 +80,16 @@ impl ExtentList {
 
     pub fn is_empty(&self) -> bool {
         self.extents.is_empty()
+    }
+
+    /// Whether no further run can be told from a lost one.
+    pub fn is_full(&self) -> bool {
+        self.extents.len() >= MAX_EXTENTS
+    }
+
+    /// Bytes of memory that the list takes.
+    pub fn weight(&self) -> usize {
+        self.extents.capacity().saturating_mul(size_of::<Extent>())
     }
 
     /// Cuts the file to `len` bytes.

@@ -37,6 +37,7 @@ impl Source for Extents {
             match location {
                 Location::Recorded(at) => self.image.read_exact_at(now, at)?,
                 Location::Zeros => now.fill(0),
+                Location::Lost => return Err(super::lost()),
             }
             rest = later;
             offset = offset.saturating_add(u64::try_from(take).unwrap_or(u64::MAX));
@@ -51,6 +52,10 @@ impl Source for Extents {
             Location::Recorded(at) if length <= run => self.image.lend(at..at.checked_add(length)?),
             _ => None,
         }
+    }
+
+    fn weight(&self) -> usize {
+        self.list.weight()
     }
 
     fn segment(&self, offset: u64) -> Segment {

@@ -50,6 +50,11 @@ pub trait Source: Send + Sync + Debug {
         None
     }
 
+    /// Bytes of memory that keeping this source may take.
+    fn weight(&self) -> usize {
+        0
+    }
+
     /// Whether the byte at `offset` (before the end) is data or belongs to a hole.
     fn segment(&self, _offset: u64) -> Segment {
         Segment::Data { end: self.len() }
@@ -61,6 +66,11 @@ pub type SharedSource = Arc<dyn Source>;
 /// The error for a range that reaches beyond the end of a source.
 pub(crate) fn beyond_the_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "beyond the end of the image")
+}
+
+/// The error for data that was recorded and can't be found.
+pub(crate) fn lost() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the place of this data is not known")
 }
 
 /// `offset..offset + length`, if it lies within `len` bytes.

@@ -1,37 +1,38 @@
-//! Whole packed directories, kept up to a number of bytes.
-
-use std::sync::Arc;
+//! What was read lately, kept up to a number of bytes.
 
 use lru::LruCache;
 
-use crate::volume::{Directory, NodeId};
+use crate::volume::NodeId;
 
+/// Values by node; each is kept with its weight in bytes.
 #[derive(Debug)]
-pub struct DirectoryCache {
-    directories: LruCache<NodeId, Arc<Directory>>,
+pub struct WeightedCache<V> {
+    values: LruCache<NodeId, (V, usize)>,
     weight: usize,
     limit: usize,
 }
 
-impl DirectoryCache {
+impl<V: Clone> WeightedCache<V> {
     pub fn new(limit: usize) -> Self {
-        Self { directories: LruCache::unbounded(), weight: 0, limit }
+        Self { values: LruCache::unbounded(), weight: 0, limit }
     }
 
-    pub fn get(&mut self, id: NodeId) -> Option<Arc<Directory>> {
-        self.directories.get(&id).cloned()
+    pub fn get(&mut self, id: NodeId) -> Option<V> {
+        self.values.get(&id).map(|(value, _)| value.clone())
     }
 
-    /// Keeps a directory; the least recently used ones make room. The newest stays even when it alone is over
-    /// the limit: whoever lists it will come back for the rest.
-    pub fn put(&mut self, id: NodeId, directory: Arc<Directory>) {
-        self.weight = self.weight.saturating_add(directory.weight());
-        if let Some(old) = self.directories.put(id, directory) {
-            self.weight = self.weight.saturating_sub(old.weight());
+    /// Keeps a value; the least recently used ones make room. The newest stays even when it alone is over the
+    /// limit: whoever lists a directory or reads a file will come back for the rest.
+    pub fn put(&mut self, id: NodeId, value: V, weight: usize) {
+        // The entry itself takes room, too.
+        let weight = weight.saturating_add(size_of::<(NodeId, V, usize)>().saturating_mul(4));
+        self.weight = self.weight.saturating_add(weight);
+        if let Some((_, old)) = self.values.put(id, (value, weight)) {
+            self.weight = self.weight.saturating_sub(old);
         }
-        while self.weight > self.limit && self.directories.len() > 1 {
-            let Some((_, old)) = self.directories.pop_lru() else { break };
-            self.weight = self.weight.saturating_sub(old.weight());
+        while self.weight > self.limit && self.values.len() > 1 {
+            let Some((_, (_, old))) = self.values.pop_lru() else { break };
+            self.weight = self.weight.saturating_sub(old);
         }
     }
 }
@@ -39,25 +40,17 @@ impl DirectoryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::{DirectoryBuilder, FileType, NameMatch};
 
     #[test]
     fn the_oldest_go_first_and_the_newest_stays() {
-        let directory = |entries: usize| {
-            let mut builder = DirectoryBuilder::default();
-            for number in 0..entries {
-                builder.push(format!("{number}").as_bytes(), NodeId::new(7).unwrap(), FileType::Regular);
-            }
-            Arc::new(builder.finish(NameMatch::Exact, |_, _| {}))
-        };
-        let mut cache = DirectoryCache::new(3 * directory(100).weight());
+        let mut cache = WeightedCache::new(3500);
         let id = |number| NodeId::new(number).unwrap();
         for number in 1..=4 {
-            cache.put(id(number), directory(100));
+            cache.put(id(number), "a directory", 1000);
         }
         assert!(cache.get(id(1)).is_none());
         assert!(cache.get(id(2)).is_some());
-        cache.put(id(9), directory(10_000));
+        cache.put(id(9), "a large one", 100_000);
         assert!(cache.get(id(2)).is_none());
         assert!(cache.get(id(9)).is_some());
     }

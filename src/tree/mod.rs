@@ -8,32 +8,29 @@ pub use present::{Presentation, Shown};
 pub use walk::{Step, Walk};
 
 use std::collections::{HashSet, VecDeque};
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
-
-use lru::LruCache;
+use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::limits::{DIRECTORY_CACHE_BYTES, MAX_LINKS, MAX_TARGET, OPEN_FILES};
+use crate::limits::{DIRECTORY_CACHE_BYTES, FILE_CACHE_BYTES, MAX_COUNT_TIME, MAX_LINKS, MAX_TARGET};
 use crate::source::SharedSource;
-use crate::volume::{Attribute, Directory, FileType, Node, NodeId, Volume, VolumeInfo};
-use cache::DirectoryCache;
+use crate::volume::{Attribute, Directory, FileType, Gap, Node, NodeId, Volume, VolumeInfo};
+use cache::WeightedCache;
 
 /// A volume with its caches.
 #[derive(Debug)]
 pub struct Tree {
     volume: Box<dyn Volume>,
-    directories: Mutex<DirectoryCache>,
-    files: Mutex<LruCache<NodeId, SharedSource>>,
+    directories: Mutex<WeightedCache<Arc<Directory>>>,
+    files: Mutex<WeightedCache<SharedSource>>,
 }
 
 impl Tree {
     pub fn new(volume: Box<dyn Volume>) -> Self {
-        let files = NonZeroUsize::new(OPEN_FILES).unwrap_or(NonZeroUsize::MIN);
         Self {
             volume,
-            directories: Mutex::new(DirectoryCache::new(DIRECTORY_CACHE_BYTES)),
-            files: Mutex::new(LruCache::new(files)),
+            directories: Mutex::new(WeightedCache::new(DIRECTORY_CACHE_BYTES)),
+            files: Mutex::new(WeightedCache::new(FILE_CACHE_BYTES)),
         }
     }
 
@@ -79,28 +76,41 @@ impl Tree {
             return Ok(directory);
         }
         let directory = Arc::new(self.volume.read_dir(id)?);
-        if let Ok(mut cache) = self.directories.lock() {
-            cache.put(id, Arc::clone(&directory));
+        // What the medium did not give now it may give the next time.
+        if directory.gap() != Some(Gap::Unread)
+            && let Ok(mut cache) = self.directories.lock()
+        {
+            cache.put(id, Arc::clone(&directory), directory.weight());
         }
         Ok(directory)
     }
 
     /// # Errors
-    /// [`Error::NotFound`] where the directory has no such name.
+    /// [`Error::NotFound`] where the directory has no such name; of a directory of which a part is lost nobody can
+    /// say that, so there it is [`Error::Read`].
     pub fn lookup(&self, directory: NodeId, name: &[u8]) -> Result<NodeId> {
-        self.directory(directory)?.find(name).map(|entry| entry.id).ok_or(Error::NotFound)
+        let entries = self.directory(directory)?;
+        match entries.find(name) {
+            Some(entry) => Ok(entry.id),
+            None if entries.gap().is_some() => {
+                let source = std::io::Error::other("a part of the directory is lost");
+                Err(Error::Read { at: directory.get(), source })
+            }
+            None => Err(Error::NotFound),
+        }
     }
 
     /// The body of a regular file, decoded.
     pub fn file(&self, id: NodeId) -> Result<SharedSource> {
         if let Ok(mut files) = self.files.lock()
-            && let Some(body) = files.get(&id)
+            && let Some(body) = files.get(id)
         {
-            return Ok(Arc::clone(body));
+            return Ok(body);
         }
         let body = self.volume.open(id)?;
         if let Ok(mut files) = self.files.lock() {
-            files.put(id, Arc::clone(&body));
+            let weight = body.weight();
+            files.put(id, Arc::clone(&body), weight);
         }
         Ok(body)
     }
@@ -142,12 +152,18 @@ impl Tree {
         Ok(here)
     }
 
-    /// How many names and directories the volume has, the root included. What can't be read counts as nothing.
+    /// How many names and directories the volume has, the root included. What can't be read counts as nothing; 0
+    /// where the count would take longer than [`MAX_COUNT_TIME`].
     pub fn count(&self) -> u64 {
         let mut found = 1_u64;
         let mut todo = vec![self.root()];
         let mut seen = HashSet::from([self.root()]);
+        let begun = Instant::now();
         while let Some(id) = todo.pop() {
+            // Directories that overlap could make a count endless.
+            if begun.elapsed() > MAX_COUNT_TIME {
+                return 0;
+            }
             // Past the cache: a count must not push out the directories that somebody is working in.
             let Ok(directory) = self.volume.read_dir(id) else { continue };
             found = found.saturating_add(u64::try_from(directory.len()).unwrap_or(0));

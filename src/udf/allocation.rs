@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::descriptor::LongAd;
 use super::icb::{Address, Form, Icb};
-use super::partition::LOST;
 use super::tag::{self, id};
 use super::space::Space;
 use crate::bytes::{u16_le, u32_le};
@@ -17,7 +16,7 @@ const LENGTH: u32 = 0x3FFF_FFFF;
 
 /// Reads the allocation descriptors of a file into extents of the image, [`Icb::length`] bytes in all.
 ///
-/// What can't be found is mapped to [`LOST`] and told, so it reads as an error and never as zeros. With `mirror`
+/// What can't be found is mapped to [`Location::Lost`] and told, so it reads as an error and never as zeros. With `mirror`
 /// the blocks of a metadata partition are those of its mirror.
 pub fn extents(space: &Space, icb: &Icb, mirror: bool) -> ExtentList {
     let size = icb.length();
@@ -44,7 +43,7 @@ pub fn extents(space: &Space, icb: &Icb, mirror: bool) -> ExtentList {
     let short = size.saturating_sub(list.len());
     if short > 0 {
         report(format!("the extents of a file are {short} bytes shorter than its Information Length"));
-        list.push(short, LOST);
+        list.push(short, Location::Lost);
     }
     list
 }
@@ -113,7 +112,7 @@ impl Reader<'_> {
             match ad.length >> 30 {
                 0 => match self.space.partition(ad.partition) {
                     Some(map) => map.append(ad.block, length, self.space.block_size, self.mirror, list),
-                    None => list.push(length, LOST),
+                    None => list.push(length, Location::Lost),
                 },
                 // Allocated but not recorded, and not allocated: both read as zeros.
                 1 | 2 => list.push(length, Location::Zeros),

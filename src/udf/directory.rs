@@ -46,11 +46,15 @@ impl<'a> Identifiers<'a> {
     /// The descriptor at the current place, and its length.
     fn read(&self) -> Option<(Identifier<'a>, usize)> {
         let rest = self.data.get(self.at..)?;
-        let tag = tag::read(rest, None).filter(|tag| tag.identifier == id::FILE_IDENTIFIER)?;
+        if u16_le(rest, 0) != id::FILE_IDENTIFIER {
+            return None;
+        }
         let name = usize::from(u8_at(rest, 19));
         let private = usize::from(u16_le(rest, 36));
         let start = private.checked_add(38)?;
         let end = start.checked_add(name)?;
+        // Only what the lengths say is looked at: the CRC must not cover more.
+        let tag = tag::read(rest.get(..end.checked_next_multiple_of(4)?).unwrap_or(rest), None)?;
         let identifier = Identifier {
             at: self.at,
             characteristics: u8_at(rest, 18),

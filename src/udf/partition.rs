@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::source::{ExtentList, Location};
 
-/// A place behind the end of every image: what is mapped there was recorded and is lost, so reading it is an
-/// error and never zeros.
-pub const LOST: Location = Location::Recorded(u64::MAX / 2);
-
 /// A run of logical blocks of a physical partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -100,7 +96,7 @@ impl PartitionMap {
         let size = u64::from(block_size);
         let mut rest = length;
         let mut here = u64::from(block);
-        while rest > 0 {
+        while rest > 0 && !list.is_full() {
             let number = u32::try_from(here);
             let run = match (number, self) {
                 (Ok(_), Self::Metadata { mirror: file, .. }) if mirror => in_file(file, here, size),
@@ -109,10 +105,11 @@ impl PartitionMap {
                 (Err(_), _) => Run { address: None, blocks: u64::MAX },
             };
             let take = run.blocks.max(1).saturating_mul(size).min(rest);
-            list.push(take, run.address.map_or(LOST, Location::Recorded));
+            list.push(take, run.address.map_or(Location::Lost, Location::Recorded));
             rest = rest.saturating_sub(take);
             here = here.saturating_add(run.blocks.max(1));
         }
+        list.push(rest, Location::Lost);
     }
 }
 
@@ -125,7 +122,7 @@ fn in_file(file: &ExtentList, block: u64, size: u64) -> Run {
     let blocks = length.checked_div(size).unwrap_or(0).max(1);
     match location {
         Location::Recorded(address) => Run { address: Some(address), blocks },
-        Location::Zeros => Run { address: None, blocks },
+        Location::Zeros | Location::Lost => Run { address: None, blocks },
     }
 }
 
@@ -161,10 +158,10 @@ mod tests {
         let mut list = ExtentList::default();
         map.append(99, 3 * 2048, 2048, false, &mut list);
         assert_eq!(list.at(0), Some((Location::Recorded(10_000 + 99 * 2048), 2048)));
-        assert_eq!(list.at(2048).unwrap().0, LOST);
+        assert_eq!(list.at(2048).unwrap().0, Location::Lost);
         let mut list = ExtentList::default();
         map.append(u32::MAX, 1 << 40, 2048, false, &mut list);
         assert_eq!(list.len(), 1 << 40);
-        assert_eq!(list.at(0).unwrap().0, LOST);
+        assert_eq!(list.at(0).unwrap().0, Location::Lost);
     }
 }

@@ -232,7 +232,16 @@ impl Space {
         if !matches!(icb.file_type(), 0 | file_type::VIRTUAL_ALLOCATION_TABLE) {
             return None;
         }
-        let bytes = allocation::read_whole(self, &allocation::extents(self, icb, false), MAX_VAT_BYTES).ok()?;
+        let list = allocation::extents(self, icb, false);
+        if icb.file_type() == 0 {
+            // Any small file may stand at the end of a disc: its last bytes tell before all of it is read.
+            let body = crate::source::Extents::new(self.metadata.clone(), list.clone());
+            let mut trailer = [0; 36];
+            body.read_exact_at(&mut trailer, list.len().checked_sub(36)?).ok()?;
+            let named = trailer.get(1..).is_some_and(|name| name.starts_with(b"*UDF Virtual Alloc Tbl"));
+            named.then_some(())?;
+        }
+        let bytes = allocation::read_whole(self, &list, MAX_VAT_BYTES).ok()?;
         let entries = match icb.file_type() {
             // UDF 2.2.11, revision 2.00 and later: a header that says its own length.
             file_type::VIRTUAL_ALLOCATION_TABLE => bytes.get(usize::from(u16_le(&bytes, 0))..)?,

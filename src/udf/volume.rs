@@ -16,7 +16,7 @@ use crate::notes::Notes;
 use crate::source::{Cached, ExtentList, Extents, SharedSource, Source};
 use crate::text as names;
 use crate::volume::{
-    Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Volume, VolumeInfo,
+    Attribute, Device, Directory, DirectoryBuilder, FileType, Gap, NameMatch, Node, NodeId, Volume, VolumeInfo,
 };
 
 
@@ -222,16 +222,21 @@ impl Udf {
 
     /// The data of a directory; of a mirrored one that is damaged, the mirror's if that is better.
     fn directory_data(&self, icb: &Icb) -> Result<Vec<u8>> {
+        self.directory_names(icb).map(|found| found.0)
+    }
+
+    /// The same, and whether nothing of it is missing or damaged.
+    fn directory_names(&self, icb: &Icb) -> Result<(Vec<u8>, bool)> {
         let main = self.names_of(icb, false);
         if !self.space.is_mirrored(icb.address.partition) || main.as_ref().is_ok_and(|found| found.1) {
-            return main.map(|found| found.0);
+            return main;
         }
         match self.names_of(icb, true) {
             Ok((mirror, whole)) if main.is_err() || whole => {
                 self.report(icb.at, "UDF 2.2.13", "a directory is damaged: its mirror is used");
-                Ok(mirror)
+                Ok((mirror, whole))
             }
-            _ => main.map(|found| found.0),
+            _ => main,
         }
     }
 
@@ -379,7 +384,7 @@ impl Volume for Udf {
         if icb.kind() != Some(FileType::Directory) {
             return Err(Error::NotADirectory);
         }
-        let data = self.directory_data(&icb)?;
+        let (data, whole) = self.directory_names(&icb)?;
         let mut builder = DirectoryBuilder::default();
         let mut identifiers = Identifiers::new(&data);
         for identifier in identifiers.by_ref() {
@@ -403,6 +408,9 @@ impl Volume for Udf {
         if let Some(at) = identifiers.damaged {
             let what = format!("a File Identifier Descriptor at offset {at} of a directory is damaged and left out");
             self.report(icb.at, "ECMA-167 4/14.4", what);
+        }
+        if !whole {
+            builder.note_gap(Gap::Lost);
         }
         Ok(builder.finish(NameMatch::Exact, |_, _| {}))
     }
@@ -452,6 +460,7 @@ impl Volume for Udf {
             return Ok(found);
         }
         let data = self.directory_data(&directory)?;
+        let mut room = MAX_ATTRIBUTE_BYTES.saturating_mul(16);
         for identifier in Identifiers::new(&data) {
             let hidden = characteristics::PARENT | characteristics::DELETED;
             let Some(name) = text::file_name(identifier.name).filter(|_| identifier.characteristics & hidden == 0) else {
@@ -459,10 +468,11 @@ impl Volume for Udf {
             };
             let value = self.space.icb(Address::of(&identifier.icb)).and_then(|stream| match stream.length() {
                 // Linux gives out values of up to 64 KiB; a longer stream is not cut to look whole.
-                length if length > MAX_ATTRIBUTE_BYTES => Ok(None),
+                length if length > MAX_ATTRIBUTE_BYTES.min(room) => Ok(None),
                 _ => self.whole(&stream, false, MAX_ATTRIBUTE_BYTES).map(Some),
             })?;
             let Some(value) = value else { continue };
+            room = room.saturating_sub(u64::try_from(value.len().saturating_add(64)).unwrap_or(room));
             found.push(Attribute { name: [b"user.", name.as_slice()].concat(), value });
         }
         found.retain(|attribute| attribute.name.len() <= 255);

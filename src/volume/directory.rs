@@ -47,6 +47,15 @@ impl NameMatch {
     }
 }
 
+/// Why a directory may lack names that the disc records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gap {
+    /// A part of it is damaged, or lies beyond the end of the image.
+    Lost,
+    /// The medium failed while it was read.
+    Unread,
+}
+
 /// One name of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
@@ -72,6 +81,7 @@ pub struct Directory {
     /// Positions in `entries`, sorted by name.
     sorted: Box<[u32]>,
     matching: NameMatch,
+    gap: Option<Gap>,
 }
 
 impl Directory {
@@ -81,6 +91,11 @@ impl Directory {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Why names may be missing; `None` where none is.
+    pub fn gap(&self) -> Option<Gap> {
+        self.gap
     }
 
     pub fn get(&self, position: usize) -> Option<Entry<'_>> {
@@ -137,6 +152,7 @@ impl Directory {
 pub struct DirectoryBuilder {
     names: Vec<u8>,
     entries: Vec<Packed>,
+    gap: Option<Gap>,
 }
 
 impl DirectoryBuilder {
@@ -153,6 +169,14 @@ impl DirectoryBuilder {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Notes that names are missing.
+    pub fn note_gap(&mut self, gap: Gap) {
+        // A medium that failed may do better the next time, and that is worth more than to know of other damage.
+        if self.gap != Some(Gap::Unread) {
+            self.gap = Some(gap);
+        }
     }
 
     /// Packs the directory. Of entries with one name the first keeps it; the others become `NAME~2`,
@@ -172,6 +196,7 @@ impl DirectoryBuilder {
             entries: self.entries.into_boxed_slice(),
             sorted: sorted.into_boxed_slice(),
             matching,
+            gap: self.gap,
         }
     }
 
@@ -208,7 +233,9 @@ impl DirectoryBuilder {
         let mut next: std::collections::HashMap<Vec<u8>, u64> = std::collections::HashMap::new();
         for position in duplicates {
             let old = self.name(*position).to_vec();
-            let count = next.entry(old.clone()).or_insert(1);
+            // Names that are the same once they are cut for the suffix share their numbers.
+            let stem = old.get(..old.len().min(200)).unwrap_or_default().to_vec();
+            let count = next.entry(stem).or_insert(1);
             let new = loop {
                 *count = count.saturating_add(1);
                 let candidate = crate::text::with_suffix(&old, &format!("~{count}"));

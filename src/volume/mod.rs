@@ -2,7 +2,7 @@
 
 mod directory;
 
-pub use directory::{Directory, DirectoryBuilder, Entry, NameMatch};
+pub use directory::{Directory, DirectoryBuilder, Entry, Gap, NameMatch};
 
 use std::fmt::Debug;
 use std::num::NonZeroU64;
