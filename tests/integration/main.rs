@@ -11,6 +11,7 @@ mod corpus;
 mod differential;
 mod documents;
 mod drive;
+mod faults;
 mod hostile;
 mod manifest;
 mod mounting;
