@@ -235,8 +235,8 @@ impl Udf {
         }
     }
 
-    /// What is recorded of a directory's data, and whether nothing of it is missing or damaged. What can't be read
-    /// is left out, block by block, and told.
+    /// What is recorded of a directory's data, and whether nothing of it is missing or, where there is a mirror,
+    /// damaged. What can't be read is left out, block by block, and told.
     fn names_of(&self, icb: &Icb, mirror: bool) -> Result<(Vec<u8>, bool)> {
         let announced = allocation::extents(&self.space, icb, mirror);
         let list = allocation::recorded(&self.space, &announced);
@@ -253,9 +253,13 @@ impl Udf {
             let what = format!("{} bytes of a directory are lost", lost.saturating_add(failed));
             self.report(icb.at, "ECMA-167 4/8.6", what);
         }
-        let mut identifiers = Identifiers::new(&data);
-        identifiers.by_ref().for_each(drop);
-        let whole = lost == 0 && failed == 0 && identifiers.damaged.is_none();
+        // Only where there is a mirror does somebody ask whether the names are whole.
+        let is_whole = || {
+            let mut identifiers = Identifiers::new(&data);
+            identifiers.by_ref().for_each(drop);
+            identifiers.damaged.is_none()
+        };
+        let whole = lost == 0 && failed == 0 && (!self.space.is_mirrored(icb.address.partition) || is_whole());
         Ok((data, whole))
     }
 
