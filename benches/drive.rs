@@ -1,4 +1,5 @@
-//! What a drive costs: mount-iso beside fuseiso (when it is installed), in turns, in one run.
+//! What a drive costs: mount-iso beside fuseiso (when it is installed), and UDF beside ISO 9660 with Rock Ridge, in
+//! turns, in one run.
 //!
 //! `cargo bench --bench drive`. Environment: `ROUNDS=n` (5), `QUICK=1` (a hundredth of every size), `ONLY=text` (images
 //! whose name contains it), `LIMIT=seconds` (120, for one walk or read; what takes longer is shown as such).
@@ -20,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use build::{Content, Flat, Image, Node, Rock};
+use build::{Content, Flat, Image, Node, Rock, udf};
 
 struct Settings {
     rounds: usize,
@@ -54,10 +55,19 @@ enum Work {
     Read,
 }
 
+/// What is measured beside others: a program and the image that it mounts.
+struct Contender {
+    name: &'static str,
+    program: PathBuf,
+    image: PathBuf,
+}
+
 struct Case {
     name: String,
-    image: PathBuf,
     work: Work,
+    contenders: Vec<Contender>,
+    /// The contenders of the ratio: the first by the second.
+    ratio: (usize, usize),
 }
 
 /// A number that was measured, or that it took too long.
@@ -66,26 +76,23 @@ type Measured = Option<f64>;
 fn main() -> io::Result<()> {
     let settings = Settings::of_the_environment();
     let cases = cases(&settings)?;
-    let mut programs = vec![("mount-iso", PathBuf::from(env!("CARGO_BIN_EXE_mount-iso")))];
-    match find("fuseiso") {
-        Some(path) => programs.push(("fuseiso", path)),
-        None => eprintln!("fuseiso is not installed: mount-iso is measured alone"),
-    }
     println!("Medians of {} rounds; the ratio is the median of those of each round.\n", settings.rounds);
     for case in &cases {
-        // name of the measurement → one list for each program
+        // name of the measurement → one list for each contender
         let mut table: BTreeMap<(usize, &str), Vec<Vec<Measured>>> = BTreeMap::new();
-        read(&case.image, &settings)?;
+        for contender in &case.contenders {
+            read(&contender.image, &settings)?;
+        }
         for round in 0..settings.rounds {
-            for (at, (name, program)) in programs.iter().enumerate() {
-                eprintln!("{}, round {}, {name}", case.name, round + 1);
-                for (order, (what, value)) in measure(program, case, &settings)?.into_iter().enumerate() {
-                    let row = table.entry((order, what)).or_insert_with(|| vec![Vec::new(); programs.len()]);
+            for (at, contender) in case.contenders.iter().enumerate() {
+                eprintln!("{}, round {}, {}", case.name, round + 1, contender.name);
+                for (order, (what, value)) in measure(contender, case.work, &settings)?.into_iter().enumerate() {
+                    let row = table.entry((order, what)).or_insert_with(|| vec![Vec::new(); case.contenders.len()]);
                     row[at].push(value);
                 }
             }
         }
-        print!("{}", shown(&case.name, &programs, &table));
+        print!("{}", shown(case, &table));
     }
     Ok(())
 }
@@ -102,6 +109,11 @@ fn cases(settings: &Settings) -> io::Result<Vec<Case>> {
     let (million, thousand) = (settings.scaled(1_000_000), settings.scaled(1000).max(10));
     let small = settings.scaled(100_000);
     let large = u64::from(settings.scaled(1024)).max(10) << 20;
+    let own = || PathBuf::from(env!("CARGO_BIN_EXE_mount-iso"));
+    let fuseiso = find("fuseiso");
+    if fuseiso.is_none() {
+        eprintln!("fuseiso is not installed: mount-iso is measured alone");
+    }
     type Maker = Box<dyn Fn(&Path) -> io::Result<()>>;
     let list: [(String, Work, Maker); 4] = [
         (
@@ -129,16 +141,43 @@ fn cases(settings: &Settings) -> io::Result<Vec<Case>> {
         if !name.contains(&settings.only) {
             continue;
         }
-        let image = directory.join(format!("{}.iso", name.replace(' ', "-")));
-        if !image.exists() {
-            eprintln!("making {}", image.display());
-            let partial = image.with_extension("part");
-            make(&partial)?;
-            fs::rename(partial, &image)?;
+        let image = made(&directory.join(format!("{}.iso", name.replace(' ', "-"))), make)?;
+        let mut contenders = vec![Contender { name: "mount-iso", program: own(), image: image.clone() }];
+        contenders.extend(fuseiso.iter().map(|program| {
+            let (program, image) = (program.clone(), image.clone());
+            Contender { name: "fuseiso", program, image }
+        }));
+        cases.push(Case { name, work, contenders, ratio: (1, 0) });
+    }
+    // The same names in both; each file has its content in its own block on UDF, on ISO 9660 all share one block.
+    for (directories, place) in [(thousand, format!("{thousand} directories")), (0, "one directory".to_owned())] {
+        let name = format!("{small} files in {place}: UDF and ISO 9660");
+        if !name.contains(&settings.only) {
+            continue;
         }
-        cases.push(Case { name, image, work });
+        let path = |extension| directory.join(format!("{small}-files-in-{directories}-directories.{extension}"));
+        let flat = udf::Flat { files: small, directories, block_size: 2048 };
+        let beside = Flat { files: small, directories, rock_ridge: true };
+        let udf = made(&path("udf"), |path| flat.write(path))?;
+        let iso = made(&path("iso"), |path| beside.write(path))?;
+        let contenders = vec![
+            Contender { name: "UDF", program: own(), image: udf },
+            Contender { name: "ISO 9660", program: own(), image: iso },
+        ];
+        cases.push(Case { name, work: Work::WalkAndRead, contenders, ratio: (0, 1) });
     }
     Ok(cases)
+}
+
+/// An image, made if it is missing.
+fn made(image: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
+    if !image.exists() {
+        eprintln!("making {}", image.display());
+        let partial = image.with_extension("part");
+        make(&partial)?;
+        fs::rename(partial, image)?;
+    }
+    Ok(image.to_owned())
 }
 
 /// Files of 100 to 2000 bytes, a hundred to a directory; by xorriso, else by the tests' own writer.
@@ -246,8 +285,8 @@ impl Drop for Mount {
     }
 }
 
-fn measure(program: &Path, case: &Case, settings: &Settings) -> io::Result<Vec<(&'static str, Measured)>> {
-    let (mount, took) = Mount::new(program, &case.image)?;
+fn measure(contender: &Contender, work: Work, settings: &Settings) -> io::Result<Vec<(&'static str, Measured)>> {
+    let (mount, took) = Mount::new(&contender.program, &contender.image)?;
     let (resident, anonymous) = mount.memory();
     let mut list = vec![
         ("mount, until the root answers (ms)", Some(took.as_secs_f64() * 1000.0)),
@@ -255,18 +294,18 @@ fn measure(program: &Path, case: &Case, settings: &Settings) -> io::Result<Vec<(
         ("of it anonymous (MiB)", Some(anonymous / 1024.0)),
     ];
     let root = &mount.directory;
-    if case.work != Work::Read {
+    if work != Work::Read {
         let first = timed(settings, |end| walk(root, end, false))?;
         list.push(("first walk: readdir and lstat (s)", first));
         // Where one walk takes too long, so does the next.
         let second = if first.is_some() { timed(settings, |end| walk(root, end, false))? } else { None };
         list.push(("second walk (s)", second));
     }
-    if case.work == Work::WalkAndRead {
+    if work == Work::WalkAndRead {
         list.push(("first reading of all files (s)", timed(settings, |end| walk(root, end, true))?));
         list.push(("second reading (s)", timed(settings, |end| walk(root, end, true))?));
     }
-    if case.work == Work::Read {
+    if work == Work::Read {
         let file = root.join("large");
         let file = if file.exists() { file } else { root.join("LARGE") };
         list.push(("first sequential read (s)", timed(settings, |end| read_until(&file, end))?));
@@ -332,8 +371,8 @@ fn median(values: &[Measured]) -> Measured {
     values.get(values.len() / 2).copied().filter(|value| value.is_finite())
 }
 
-fn shown(case: &str, programs: &[(&str, PathBuf)], table: &BTreeMap<(usize, &str), Vec<Vec<Measured>>>) -> String {
-    let mut text = format!("{case}\n\n");
+fn shown(case: &Case, table: &BTreeMap<(usize, &str), Vec<Vec<Measured>>>) -> String {
+    let mut text = format!("{}\n\n", case.name);
     // Three digits that say something.
     let number = |value: Measured| match value {
         None => "too long".to_owned(),
@@ -341,16 +380,21 @@ fn shown(case: &str, programs: &[(&str, PathBuf)], table: &BTreeMap<(usize, &str
         Some(value) if value >= 1.0 => format!("{value:.2}"),
         Some(value) => format!("{value:.4}"),
     };
-    let names: String = programs.iter().map(|(name, _)| format!(" {name} |")).collect();
-    let ratio = if programs.len() > 1 { " ratio |" } else { "" };
+    let names: String = case.contenders.iter().map(|contender| format!(" {} |", contender.name)).collect();
+    let (above, below) = case.ratio;
+    let ratio = match (case.contenders.get(above), case.contenders.get(below)) {
+        (Some(above), Some(below)) => format!(" {} / {} |", above.name, below.name),
+        _ => String::new(),
+    };
     // Writing to a string can't fail.
     let _ = writeln!(text, "| |{names}{ratio}");
-    let _ = writeln!(text, "|---|{}", "---:|".repeat(programs.len() + usize::from(programs.len() > 1)));
+    let columns = case.contenders.len() + usize::from(!ratio.is_empty());
+    let _ = writeln!(text, "|---|{}", "---:|".repeat(columns));
     for ((_, what), lists) in table {
         let medians: String = lists.iter().map(|list| format!(" {} |", number(median(list)))).collect();
-        let ratio = match lists.as_slice() {
-            [ours, theirs] => {
-                let pairs = ours.iter().zip(theirs).map(|(ours, theirs)| Some((*theirs)? / (*ours)?));
+        let ratio = match (lists.get(above), lists.get(below)) {
+            (Some(above), Some(below)) => {
+                let pairs = above.iter().zip(below).map(|(above, below)| Some((*above)? / (*below)?));
                 format!(" {} |", number(median(&pairs.collect::<Vec<_>>())))
             }
             _ => String::new(),

@@ -95,6 +95,10 @@ impl Space {
                 Err(Error::damaged(0, "ECMA-167 4/7.1", what))
             }
         };
+        if !self.is_mirrored(address.partition) {
+            // There is no other copy to compare with; the caller checks what it gets.
+            return main;
+        }
         let good = |block: &Block| tag::read(&block.bytes, None).is_some_and(|tag| tag.trust == Trust::Whole);
         if main.as_ref().is_ok_and(good) {
             return main;

@@ -65,7 +65,8 @@ pub fn read(bytes: &[u8], location: Option<u32>) -> Option<Tag> {
 
 /// 7.2.6: the CRC of ITU-T V.41, polynomial 0x1021, beginning with 0.
 pub fn checksum(bytes: &[u8]) -> u16 {
-    const CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
+    // Its table is computed once, when this is compiled, and not for every descriptor.
+    static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
     CRC.checksum(bytes)
 }
 

@@ -225,24 +225,24 @@ impl Udf {
         self.directory_names(icb).map(|found| found.0)
     }
 
-    /// The same, and whether nothing of it is missing or damaged.
-    fn directory_names(&self, icb: &Icb) -> Result<(Vec<u8>, bool)> {
+    /// The same, and why something of it may be missing.
+    fn directory_names(&self, icb: &Icb) -> Result<(Vec<u8>, Option<Gap>)> {
         let main = self.names_of(icb, false);
-        if !self.space.is_mirrored(icb.address.partition) || main.as_ref().is_ok_and(|found| found.1) {
+        if !self.space.is_mirrored(icb.address.partition) || main.as_ref().is_ok_and(|found| found.1.is_none()) {
             return main;
         }
         match self.names_of(icb, true) {
-            Ok((mirror, whole)) if main.is_err() || whole => {
+            Ok((mirror, gap)) if main.is_err() || gap.is_none() => {
                 self.report(icb.at, "UDF 2.2.13", "a directory is damaged: its mirror is used");
-                Ok((mirror, whole))
+                Ok((mirror, gap))
             }
             _ => main,
         }
     }
 
-    /// What is recorded of a directory's data, and whether nothing of it is missing or damaged. What can't be read
-    /// is left out, block by block, and told.
-    fn names_of(&self, icb: &Icb, mirror: bool) -> Result<(Vec<u8>, bool)> {
+    /// What is recorded of a directory's data, and why something of it may be missing; damaged names are looked for
+    /// where there is a mirror. What can't be read is left out, block by block, and told.
+    fn names_of(&self, icb: &Icb, mirror: bool) -> Result<(Vec<u8>, Option<Gap>)> {
         let announced = allocation::extents(&self.space, icb, mirror);
         let list = allocation::recorded(&self.space, &announced);
         let lost = announced.len().saturating_sub(list.len());
@@ -258,10 +258,19 @@ impl Udf {
             let what = format!("{} bytes of a directory are lost", lost.saturating_add(failed));
             self.report(icb.at, "ECMA-167 4/8.6", what);
         }
-        let mut identifiers = Identifiers::new(&data);
-        identifiers.by_ref().for_each(drop);
-        let whole = lost == 0 && failed == 0 && identifiers.damaged.is_none();
-        Ok((data, whole))
+        // Only where there is a mirror does somebody ask whether the names are whole.
+        let is_whole = || {
+            let mut identifiers = Identifiers::new(&data);
+            identifiers.by_ref().for_each(drop);
+            identifiers.damaged.is_none()
+        };
+        let gap = match () {
+            () if failed > 0 => Some(Gap::Unread),
+            () if lost > 0 => Some(Gap::Lost),
+            () if self.space.is_mirrored(icb.address.partition) && !is_whole() => Some(Gap::Lost),
+            () => None,
+        };
+        Ok((data, gap))
     }
 
     /// The blocks of a file that can be read, and how many bytes can't; `None` where none can.
@@ -384,7 +393,7 @@ impl Volume for Udf {
         if icb.kind() != Some(FileType::Directory) {
             return Err(Error::NotADirectory);
         }
-        let (data, whole) = self.directory_names(&icb)?;
+        let (data, gap) = self.directory_names(&icb)?;
         let mut builder = DirectoryBuilder::default();
         let mut identifiers = Identifiers::new(&data);
         for identifier in identifiers.by_ref() {
@@ -409,8 +418,8 @@ impl Volume for Udf {
             let what = format!("a File Identifier Descriptor at offset {at} of a directory is damaged and left out");
             self.report(icb.at, "ECMA-167 4/14.4", what);
         }
-        if !whole {
-            builder.note_gap(Gap::Lost);
+        if let Some(gap) = gap.or(identifiers.damaged.map(|_| Gap::Lost)) {
+            builder.note_gap(gap);
         }
         Ok(builder.finish(NameMatch::Exact, |_, _| {}))
     }

@@ -287,6 +287,62 @@ fn hard_links_agree() {
     assert_ne!(number("one"), number("other"));
 }
 
+/// A number is the partition reference and the block of the ICB, so it is the same after a remount.
+#[test]
+fn numbers_are_partition_and_block() {
+    let image = Image::new(0x250)
+        .maps(&[Map::Physical, Map::metadata()])
+        .add("/one", Node::text("one"))
+        .add("/dir/two", Node::pattern(1, 9000));
+    let layout = image.layout();
+    for _ in 0..2 {
+        let drive = drive(&image, "");
+        for path in ["/one", "/dir", "/dir/two"] {
+            let place = layout.place(path);
+            let wanted = (u64::from(place.partition) + 1) << 32 | u64::from(place.block);
+            let data = std::fs::metadata(drive.path().join(&path[1..])).unwrap();
+            assert_eq!(data.ino(), wanted, "{path}");
+        }
+        assert_eq!(std::fs::metadata(drive.path()).unwrap().ino(), 1);
+    }
+}
+
+/// mount(8): `mode=` and `dmode=` replace what a UDF disc records, without `overriderockperm`.
+#[test]
+fn mode_and_dmode_hold_always() {
+    let image =
+        Image::new(0x201).add("/file", Node::text("f").mode(0o640)).add("/dir/inside", Node::text("i").mode(0o4755));
+    for (options, wanted) in [
+        ("", [0o640, 0o755, 0o4755]),
+        ("mode=0604,dmode=0711", [0o604, 0o711, 0o604]),
+        ("umask=077", [0o600, 0o700, 0o4700]),
+    ] {
+        let drive = drive(&image, options);
+        let mode = |path: &str| std::fs::metadata(drive.path().join(path)).unwrap().mode() & 0o7777;
+        assert_eq!(["file", "dir", "dir/inside"].map(mode), wanted, "-o '{options}'");
+    }
+}
+
+/// UDF 3.3.4.5 and 3.3.4.6: what an implementation or application left is an extended attribute; free space is none.
+#[test]
+fn attributes_of_implementations_are_shown() {
+    use crate::build::udf::attribute::{application, implementation};
+    let image = Image::new(0x201).add(
+        "/file",
+        Node::text("f")
+            .attribute(implementation("*builder system", 0x201, b"left here"))
+            .attribute(implementation("*UDF FreeEASpace", 0x201, &[0; 30]))
+            .attribute(application("*builder program", b"by a program")),
+    );
+    let drive = drive(&image, "");
+    let found = attributes(&drive.path().join("file"));
+    let [(system, left), (program, by)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((system.as_str(), program.as_str()), ("user.udf.*builder system", "user.udf.*builder program"));
+    // The checksum of the attribute's header comes first.
+    assert_eq!(left.get(2..11), Some(&b"left here"[..]));
+    assert_eq!(by, b"by a program");
+}
+
 /// ECMA-167 1/7.3.1: a time without a year is no time; mounting and listing go on.
 #[test]
 fn times_that_are_not_recorded() {
