@@ -70,7 +70,9 @@ impl Rig {
         let everybody = fs::Permissions::from_mode(0o777);
         fs::set_permissions(directory.path(), everybody.clone()).unwrap();
         let program = directory.path().join("mount-iso");
-        fs::copy(PROGRAM, &program).unwrap();
+        // By another process: a descriptor open for writing that a test in another thread inherits at the wrong
+        // moment makes the program a busy text file.
+        assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
         if is_root() {
             // As udev sets it on every distribution.
             fs::set_permissions("/dev/fuse", fs::Permissions::from_mode(0o666)).unwrap();
