@@ -22,6 +22,26 @@ use crate::text::printable;
 /// # Errors
 /// [`Kind::Busy`] when somebody uses it, [`Kind::Permission`] when it is somebody else's.
 pub fn unmount(point: &Path, lazy: bool) -> Result<(), MountError> {
+    // File managers, indexers and a `list` in another terminal look at a drive for a moment; that is no use of it.
+    for pause in PAUSES {
+        match unmount_once(point, lazy) {
+            Err(error) if error.kind == Kind::Busy => sleep(pause),
+            result => return result,
+        }
+    }
+    unmount_once(point, lazy)
+}
+
+/// How long a drive that is busy is waited for, time and again: half a second in all.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(10),
+    Duration::from_millis(30),
+    Duration::from_millis(60),
+    Duration::from_millis(150),
+    Duration::from_millis(250),
+];
+
+fn unmount_once(point: &Path, lazy: bool) -> Result<(), MountError> {
     let mut flags = MntFlags::UMOUNT_NOFOLLOW;
     flags.set(MntFlags::MNT_DETACH, lazy);
     match umount2(point, flags) {
