@@ -91,6 +91,10 @@ fn several_drives_are_unmounted_at_once() {
 
 #[test]
 fn drives_on_one_directory_lie_upon_each_other() {
+    if !is_root() {
+        // fusermount3 wants a mount point that the user may write to, which a drive is not.
+        return;
+    }
     let rig = Rig::new(User::Own);
     rig.directory("m");
     rig.succeed(["x.iso", "m"]);

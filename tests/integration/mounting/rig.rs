@@ -121,7 +121,10 @@ impl Rig {
     }
 
     pub fn spawn<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> std::process::Child {
-        self.command(&self.program, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        // Whoever runs the tests in the background may have told all of us to ignore these.
+        let words = [OsString::from("--default-signal=INT,HUP,QUIT"), self.program.clone().into_os_string()];
+        let words = words.into_iter().chain(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.command("env", words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs the program; it has to succeed.
