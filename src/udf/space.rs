@@ -284,10 +284,11 @@ impl Space {
             }
             let count = usize::from(u16_le(&bytes, 48));
             let entries = bytes.get(56..).unwrap_or_default().chunks_exact(8).take(count);
-            // 0xFFFFFFF0 and above: spare packets that are free or bad.
+            // 0xFFFFFFF0 and above: spare packets that are free or bad. No spare packet is at sector 0: such entries
+            // are the filling behind a table whose length lies.
             let moved: BTreeMap<u32, u32> = entries
                 .map(|entry| (u32_le(entry, 0), u32_le(entry, 4)))
-                .filter(|(original, _)| *original < 0xFFFF_FFF0)
+                .filter(|(original, mapped)| *original < 0xFFFF_FFF0 && *mapped != 0)
                 .collect();
             return Ok(PartitionMap::Sparable { base, packet, moved, sector_size: sequence.sector_size });
         }

@@ -254,7 +254,7 @@ fn maps(list: &mut Catalogue) {
             disc.sign(at);
         }
     });
-    list.changed("udf-sparing-count", false, "a sparing table of 65535 entries in one block", sparable(), |disc| {
+    list.changed("udf-sparing-count", true, "a sparing table of 65535 entries in one block", sparable(), |disc| {
         for at in disc.layout.sparing.clone() {
             disc.set(at, 48, &[0xFF, 0xFF]);
         }
