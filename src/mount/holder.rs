@@ -340,7 +340,7 @@ fn hold(
                 drop((report, held));
                 return Ok(code);
             }
-            End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another() => {
+            End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another(how) => {
                 log::error!("the serving process was ended by {how}: another takes over");
             }
             End::Died(how) => {
@@ -373,18 +373,21 @@ struct Lives {
 impl Lives {
     /// A life so short was perhaps ended by its first request.
     const SHORT: Duration = Duration::from_millis(250);
-    const MOST: u32 = 20;
+    /// After so many, one after another, the drive is given up.
+    const MOST: u32 = 5;
+    /// Killed from outside, and by no request; but short of memory it may go on so.
+    const MOST_KILLED: u32 = 500;
 
     /// A worker begins; whether it is not the first.
     fn begun(&mut self) -> bool {
         self.begun.replace(Instant::now()).is_some()
     }
 
-    /// Whether there may be another one after the one that has died.
-    fn another(&mut self) -> bool {
+    /// Whether there may be another one after the one that a signal has ended.
+    fn another(&mut self, signal: Signal) -> bool {
         let short = self.begun.is_some_and(|begun| begun.elapsed() < Self::SHORT);
         self.short = if short { self.short.saturating_add(1) } else { 0 };
-        self.short < Self::MOST
+        self.short < if signal == Signal::SIGKILL { Self::MOST_KILLED } else { Self::MOST }
     }
 }
 
