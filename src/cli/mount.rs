@@ -205,7 +205,8 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service::new(opened.tree, opened.presentation.clone(), plan.options.mount.threads);
+    let running = &plan.options.mount;
+    let service = Service::new(opened.tree, opened.presentation.clone(), running.threads, !running.no_restart);
     let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
     let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
     if plan.foreground {
