@@ -8,6 +8,7 @@ mod fusermount;
 mod holder;
 mod kernel;
 mod read_ahead;
+mod sandbox;
 pub mod table;
 mod unmount;
 

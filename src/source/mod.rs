@@ -7,6 +7,7 @@ mod extents;
 mod file;
 mod mapped;
 mod memory;
+mod watch;
 mod window;
 
 pub use cached::Cached;
@@ -16,6 +17,7 @@ pub use extents::Extents;
 pub use file::{FileSource, IoMode, open};
 pub use mapped::Lent;
 pub use memory::Memory;
+pub use watch::{Change, Version, Watch};
 pub use window::Window;
 
 use std::fmt::Debug;
