@@ -4,6 +4,7 @@ pub mod cat;
 pub mod completions;
 pub mod exit;
 pub mod extract;
+pub mod fstab;
 pub mod help;
 pub mod helper;
 pub mod image;
@@ -11,6 +12,7 @@ pub mod info;
 pub mod list;
 pub mod listing;
 pub mod log;
+pub mod loop_device;
 pub mod ls;
 pub mod man;
 pub mod messages;
@@ -70,6 +72,7 @@ enum Verb {
     Unmount(unmount::UnmountArgs),
     #[command(visible_alias = "status")]
     List(list::ListArgs),
+    Fstab(fstab::FstabArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -87,6 +90,7 @@ impl Verb {
             Self::Mount(args) => mount::run(args),
             Self::Unmount(args) => unmount::run(args),
             Self::List(args) => list::run(args),
+            Self::Fstab(args) => fstab::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),
             Self::Cat(args) => cat::run(args),

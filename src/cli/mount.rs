@@ -243,7 +243,8 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
 /// Whether nothing was asked for that changes what a drive shows.
 fn is_plain(options: &Options) -> bool {
     let usual = Options::of_this_user();
-    (&options.selection, &options.read, &options.presentation) == (&usual.selection, &usual.read, &usual.presentation)
+    (&options.selection, &options.read, &options.presentation, options.window)
+        == (&usual.selection, &usual.read, &usual.presentation, usual.window)
 }
 
 /// Where this user has mounted the image already.
@@ -251,7 +252,7 @@ fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
     let user = geteuid().as_raw();
     let table = table::ours().unwrap_or_default();
     let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));
-    own.map(|entry| entry.point).filter(|point| !mount::is_stale(point)).collect()
+    own.filter(|entry| !mount::is_stale(&entry.point, entry.user())).map(|entry| entry.point).collect()
 }
 
 fn mount_on(plan: &Plan, place: &Place) -> Result<Drive, Failure> {
@@ -273,6 +274,8 @@ fn request(plan: &Plan, point: &Path) -> Request {
         sync: options.sync,
         dir_sync: options.dir_sync,
         no_atime: options.no_atime,
+        no_symlinks: options.no_symlinks,
+        contexts: options.contexts.clone(),
         allow_other: options.allow_other.unwrap_or(root),
         default_permissions: options.default_permissions.unwrap_or(root),
     }

@@ -99,11 +99,6 @@ fn run(mut command: Command) -> Result<(), String> {
     Err(printable(line))
 }
 
-/// Whether the process that served a mount is gone.
-pub fn is_stale(point: &Path) -> bool {
-    fs::metadata(point).is_err_and(|error| error.raw_os_error() == Some(Errno::ENOTCONN as i32))
-}
-
 /// What a holder locks as long as it lives: the directory it mounts on, as it is before.
 ///
 /// `None` where the directory can't be read: then nobody will wait for the holder.
