@@ -39,6 +39,30 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
 
+/// Whether a descriptor of this number was left open for us by whoever started us: all that Rust and we open is
+/// close-on-exec.
+pub fn is_inherited(number: RawFd) -> bool {
+    // SAFETY: F_GETFD takes any number.
+    unsafe { libc::fcntl(number, libc::F_GETFD) == 0 }
+}
+
+/// Takes possession of a descriptor that whoever started us left open for us, by its number. Of the standard streams
+/// a duplicate is made.
+///
+/// # Errors
+/// When there is no such descriptor.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if !is_inherited(number) {
+        return Err(io::Error::from(Errno::EBADF));
+    }
+    let new = duplicate(number)?;
+    if number > 2 {
+        // SAFETY: the descriptor was open before this program began, so no object of it owns the number.
+        unsafe { libc::close(number) };
+    }
+    Ok(new)
+}
+
 /// Gives a signal its default action back. SIGCHLD ignored is inherited, and would hide how our children ended.
 ///
 /// # Errors
@@ -97,12 +121,10 @@ pub fn close_inherited() -> io::Result<()> {
         .filter(|number| *number > 2)
         .collect();
     for number in numbers {
-        // SAFETY: F_GETFD takes any number. All that Rust and we open is close-on-exec; a descriptor that is not was
-        // open before this program began, so no object of it owns the number, and closing it harms none.
-        unsafe {
-            if libc::fcntl(number, libc::F_GETFD) == 0 {
-                libc::close(number);
-            }
+        if is_inherited(number) {
+            // SAFETY: the descriptor was open before this program began, so no object of it owns the number, and
+            // closing it harms none.
+            unsafe { libc::close(number) };
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::announcer::Announcer;
 use super::exit::{Code, Failure};
 use super::image::shown;
 use super::log as logging;
@@ -63,6 +64,7 @@ pub fn run(kind: &OsStr, args: &[OsString]) -> Result<Code, Failure> {
         make_directory: false,
         foreground: false,
         fake: order.fake,
+        announcer: Announcer::default(),
         options,
     })
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod announcer;
 pub mod cat;
 pub mod completions;
 pub mod exit;
@@ -22,6 +23,7 @@ pub mod output;
 pub mod pieces;
 pub mod place;
 pub mod progress;
+pub mod sd_notify;
 pub mod split;
 pub mod unmount;
 pub mod verb;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::{getegid, geteuid};
@@ -66,6 +67,8 @@ pub struct MountOptions {
     pub source: Option<OsString>,
     pub threads: Option<usize>,
     pub log: Option<PathBuf>,
+    /// Unmounted when nobody has used it for so long.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// What to do with a word that nobody knows.

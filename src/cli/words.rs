@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use encoding_rs::{Encoding, UTF_8};
 use nix::unistd::{Group as SystemGroup, User};
@@ -308,6 +309,16 @@ pub const WORDS: &[Word] = &[
         };
         Ok(())
     }),
+    value(
+        "idle_timeout",
+        Running,
+        "TIME",
+        "unmount when nobody has used the drive for so long: 90, 15min, 2h (never)",
+        |o, v| {
+            o.mount.idle_timeout = time(v)?;
+            Ok(())
+        },
+    ),
     value("io", Running, "HOW", "how the image is read: auto, mmap or pread", |o, v| {
         o.io = match v {
             b"auto" => IoMode::Auto,
@@ -410,6 +421,25 @@ fn bytes(value: &[u8]) -> Result<u64, Refusal> {
         digits => (digits, 1),
     };
     number::<u64>(digits)?.checked_mul(factor).ok_or_else(|| "is not a number that fits".to_owned())
+}
+
+/// A length of time, in seconds without a unit; `None` for 0 and `infinity`, as systemd has it.
+fn time(value: &[u8]) -> Result<Option<Duration>, Refusal> {
+    let written = text(value)?;
+    if written == "infinity" {
+        return Ok(None);
+    }
+    let at = written.find(|character: char| !character.is_ascii_digit()).unwrap_or(written.len());
+    let (digits, unit) = written.split_at(at);
+    let factor = match unit {
+        "" | "s" | "sec" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("is no time\nas seconds, or with a unit: 90, 90s, 15min, 2h".to_owned()),
+    };
+    let seconds = number::<u32>(digits.as_bytes())?;
+    Ok((seconds != 0).then(|| Duration::from_secs(u64::from(seconds) * factor)))
 }
 
 fn context(options: &mut Options, name: &'static str, value: &[u8]) -> Result<(), Refusal> {

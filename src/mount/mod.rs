@@ -18,7 +18,10 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 pub use error::{Kind, MountError};
-pub use holder::{Drive, Server, Standing, block_signals, run_in_background, run_in_foreground, unblock_signals};
+pub use holder::{
+    Drive, Event, Idleness, Observer, Server, Standing, block_signals, run_in_background, run_in_foreground,
+    unblock_signals,
+};
 pub use state::{State, is_stale, state};
 pub use unmount::{absolute, unmount, wait_for_holder};
 

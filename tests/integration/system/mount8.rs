@@ -271,8 +271,8 @@ fn a_dead_mount_gives_way_though_the_kernel_remembers_it() {
 mkdir m
 mount -t mount-iso x.iso m
 ls -lR m >/dev/null
-pkill -STOP -x mount-iso
-pkill -KILL -x mount-iso
+pkill -STOP -x 'mount-iso|iso-watcher'
+pkill -KILL -x 'mount-iso|iso-watcher'
 await not served
 mount-iso list
 mount -t mount-iso x.iso m

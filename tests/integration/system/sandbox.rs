@@ -58,7 +58,7 @@ as_user() { setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; }
 await() { for _ in $(seq 200); do if "$@" >/dev/null 2>&1; then return; fi; sleep 0.05; done; echo "in vain: $*" >&2; return 1; }
 not() { ! "$@"; }
 mounted() { [ "$(findmnt -rno FSTYPE -M "$1" | tail -n 1)" = fuse.mount-iso ]; }
-served() { pgrep -x mount-iso -r S,R,D,T >/dev/null; }
+served() { pgrep -x 'mount-iso|iso-watcher' -r S,R,D,T >/dev/null; }
 # Fails with this code.
 fails() { code=0; expected=$1; shift; "$@" || code=$?; [ "$code" = "$expected" ] || { echo "$* gave $code" >&2; return 1; }; }
 "#;
