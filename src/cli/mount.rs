@@ -236,8 +236,9 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service::new(opened.tree, opened.presentation.clone(), plan.options.mount.threads)
-        .with_idle_limit(plan.options.mount.idle_timeout);
+    let running = &plan.options.mount;
+    let service = Service::new(opened.tree, opened.presentation.clone(), running.threads, !running.no_restart)
+        .with_idle_limit(running.idle_timeout);
     let mut announcer = std::mem::take(&mut plan.announcer);
     announcer.prints = plan.directory.is_none();
     announcer.point = place.map(|place| place.path);

@@ -37,6 +37,8 @@ pub struct Service {
     tree: Arc<Tree>,
     presentation: Presentation,
     loops: usize,
+    /// Another process may go on where one was killed.
+    restarts: bool,
     activity: Arc<Activity>,
     /// How long nobody may use the drive.
     idle_limit: Option<Duration>,
@@ -44,11 +46,20 @@ pub struct Service {
 }
 
 impl Service {
-    /// `loops`: event loops; `None`: as many as there are processors, up to 4.
-    pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>) -> Self {
+    /// `loops`: event loops; `None`: as many as there are processors, up to 4. `restarts`: another process may go on
+    /// where one was killed.
+    pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>, restarts: bool) -> Self {
         let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
         let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
-        Self { tree: Arc::new(tree), presentation, loops, activity: Arc::default(), idle_limit: None, agreed: None }
+        Self {
+            tree: Arc::new(tree),
+            presentation,
+            loops,
+            restarts,
+            activity: Arc::default(),
+            idle_limit: None,
+            agreed: None,
+        }
     }
 
     /// Has the drive unmounted when nobody has used it for so long.
@@ -67,7 +78,7 @@ impl Server for Service {
     }
 
     fn can_take_over(&self) -> bool {
-        self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+        self.restarts && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
     fn idleness(&self) -> Option<Idleness> {

@@ -22,6 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 use super::error::{Kind, MountError};
+use super::read_ahead;
 use super::state::is_stale;
 use super::table::{self, Entry};
 use super::unmount::{lock, unmount, unmount_at_once};
@@ -370,19 +371,23 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         let name = prctl::get_name()?;
         prctl::set_name(c"iso-watcher")?;
         let side = sys::fork();
-        prctl::set_name(&name)?;
+        if !matches!(side, Ok(ForkResult::Child)) {
+            prctl::set_name(&name)?;
+        }
         Ok((signals, lifeline, pulse, File::from(news), File::from(teller), side?))
     })();
     let prepared = match prepared {
-        Ok((.., pulse, _, _, ForkResult::Child)) => {
-            let (pulse, theirs) = pulse;
+        Ok((signals, lifeline, (pulse, theirs), news, teller, ForkResult::Child)) => {
             let Drive { device, point } = drive;
             // What the others hold must not live on in this process.
-            drop((theirs, device, server, observer, report));
+            drop((signals, lifeline, theirs, news, teller, device, server, observer, report));
             watch(File::from(pulse), point.as_ref())
         }
         Ok((signals, lifeline, (_, pulse), news, teller, ForkResult::Parent { child })) => {
             let greeted = drive.device.try_clone().and_then(|device| server.greet(device));
+            if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
+                read_ahead::raise(number);
+            }
             greeted.map(|()| (signals, lifeline, File::from(pulse), news, teller, child))
         }
         Err(error) => Err(error),
@@ -498,6 +503,11 @@ struct Ends {
 fn work(drive: Drive, server: &impl Server, takes_over: bool, ends: Ends) -> i32 {
     let Ends { lifeline, pulse, teller, report } = ends;
     sys::map_large_allocations();
+    // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("a mistake of mount-iso itself: {panic}");
+        std::process::abort();
+    }));
     let lifeline = Arc::new(File::from(lifeline));
     let watched = Arc::clone(&lifeline);
     let teller = Arc::new(teller);

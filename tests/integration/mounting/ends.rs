@@ -8,10 +8,10 @@ use nix::sys::signal::Signal;
 
 use super::rig::{Rig, User, eventually};
 
-/// A drive on a directory made for it, and its three processes.
+/// A drive on a directory made for it, and its three processes, of which none follows another.
 fn drive(user: User) -> Rig {
     let rig = Rig::new(user);
-    rig.succeed(["x.iso"]);
+    rig.succeed(["x.iso", "-o", "norestart"]);
     assert_eq!(rig.processes().len(), 3);
     rig
 }
@@ -161,9 +161,10 @@ fn a_dead_mount_is_listed_and_gives_way() {
         rig.succeed(["x.iso", "m"]);
         let processes = rig.processes();
         // None can tidy for the others.
-        rig.signal(processes[1], Signal::SIGSTOP);
-        for pid in processes.into_iter().rev() {
-            rig.signal(pid, Signal::SIGKILL);
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for pid in &processes {
+                rig.signal(*pid, signal);
+            }
         }
         eventually("the processes are gone", || rig.processes().is_empty());
         let point = rig.path("m");
@@ -232,7 +233,7 @@ fn what_can_not_be_served_is_told() {
 #[test]
 fn a_log_file_tells_what_became_of_the_drive() {
     let rig = Rig::new(User::Own);
-    rig.succeed(["x.iso", "--log", "log.txt"]);
+    rig.succeed(["x.iso", "-o", "norestart", "--log", "log.txt"]);
     rig.signal(rig.processes()[1], Signal::SIGKILL);
     rig.expect_nothing_left();
     let log = fs::read_to_string(rig.path("log.txt")).unwrap();

@@ -7,3 +7,5 @@ mod helper;
 mod names;
 mod places;
 pub mod rig;
+mod takeover;
+mod times;

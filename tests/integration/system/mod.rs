@@ -4,4 +4,5 @@
 //! test says that it is skipped, and scripts/test runs it by sudo.
 
 mod mount8;
+mod running;
 mod sandbox;
