@@ -1,6 +1,8 @@
 //! Where the operating system is met and the libraries have no safe call for it.
 #![allow(unsafe_code, reason = "this is the place for it; every block says why it is sound")]
 
+use std::ffi::CStr;
+use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -35,6 +37,30 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor for us; nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// Whether a descriptor of this number was left open for us by whoever started us: all that Rust and we open is
+/// close-on-exec.
+pub fn is_inherited(number: RawFd) -> bool {
+    // SAFETY: F_GETFD takes any number.
+    unsafe { libc::fcntl(number, libc::F_GETFD) == 0 }
+}
+
+/// Takes possession of a descriptor that whoever started us left open for us, by its number. Of the standard streams
+/// a duplicate is made.
+///
+/// # Errors
+/// When there is no such descriptor.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if !is_inherited(number) {
+        return Err(io::Error::from(Errno::EBADF));
+    }
+    let new = duplicate(number)?;
+    if number > 2 {
+        // SAFETY: the descriptor was open before this program began, so no object of it owns the number.
+        unsafe { libc::close(number) };
+    }
+    Ok(new)
 }
 
 /// Gives a signal its default action back. SIGCHLD ignored is inherited, and would hide how our children ended.
@@ -95,12 +121,10 @@ pub fn close_inherited() -> io::Result<()> {
         .filter(|number| *number > 2)
         .collect();
     for number in numbers {
-        // SAFETY: F_GETFD takes any number. All that Rust and we open is close-on-exec; a descriptor that is not was
-        // open before this program began, so no object of it owns the number, and closing it harms none.
-        unsafe {
-            if libc::fcntl(number, libc::F_GETFD) == 0 {
-                libc::close(number);
-            }
+        if is_inherited(number) {
+            // SAFETY: the descriptor was open before this program began, so no object of it owns the number, and
+            // closing it harms none.
+            unsafe { libc::close(number) };
         }
     }
     Ok(())
@@ -129,4 +153,72 @@ pub fn receive_descriptor(socket: &OwnedFd) -> io::Result<Option<OwnedFd>> {
         }
     }
     Ok(None)
+}
+
+/// What a loop device shows of which file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopStatus {
+    /// Device number of the file system that the file lies on, in the kernel's encoding.
+    pub device: u64,
+    pub inode: u64,
+    /// Bytes of the file before the first of the device.
+    pub offset: u64,
+    /// Bytes of the file that the device shows at most; 0: all there are.
+    pub size_limit: u64,
+}
+
+/// `struct loop_info64` of linux/loop.h.
+#[repr(C)]
+struct LoopInfo {
+    device: u64,
+    inode: u64,
+    rdevice: u64,
+    offset: u64,
+    size_limit: u64,
+    number: u32,
+    encrypt_type: u32,
+    encrypt_key_size: u32,
+    flags: u32,
+    file_name: [u8; 64],
+    crypt_name: [u8; 64],
+    encrypt_key: [u8; 32],
+    init: [u64; 2],
+}
+
+/// Asks a loop device for its status.
+///
+/// # Errors
+/// When it is no loop device, or has no file.
+pub fn loop_status(device: &File) -> io::Result<LoopStatus> {
+    const LOOP_GET_STATUS64: libc::c_ulong = 0x4C05;
+    let mut info = std::mem::MaybeUninit::<LoopInfo>::zeroed();
+    // SAFETY: the kernel fills in a structure of this layout, or fails; other drivers answer ENOTTY. All zeros are
+    // a valid value of it, too. The type of the request's number differs between C libraries.
+    let info = unsafe {
+        if libc::ioctl(device.as_raw_fd(), LOOP_GET_STATUS64 as _, info.as_mut_ptr()) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        info.assume_init()
+    };
+    Ok(LoopStatus { device: info.device, inode: info.inode, offset: info.offset, size_limit: info.size_limit })
+}
+
+/// Has the file system that a path lies on answer for it: stat(2) is content with what the kernel remembers, also
+/// of a file system whose process is gone. Automounters are not woken.
+///
+/// # Errors
+/// What statx(2) says.
+pub fn ask(path: &CStr) -> Result<(), Errno> {
+    let flags = libc::AT_STATX_FORCE_SYNC | libc::AT_NO_AUTOMOUNT;
+    let mut answer = std::mem::MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: the path ends with a NUL, and the kernel writes no more than the structure that it is given.
+    let result =
+        unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, libc::STATX_BASIC_STATS, answer.as_mut_ptr()) };
+    Errno::result(result).map(drop)
+}
+
+/// Ends a process that is a fork of one with more to do at its end: no buffer is written, no destructor runs.
+pub fn exit_at_once(code: i32) -> ! {
+    // SAFETY: _exit(2) takes any number and does not return.
+    unsafe { libc::_exit(code) }
 }

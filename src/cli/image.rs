@@ -2,12 +2,14 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::exit::{Code, Failure};
-use super::options::Options;
+use super::options::{Options, Window};
 use crate::container;
 use crate::disc::{Chosen, Disc, TreeKind};
 use crate::error::Error;
+use crate::source;
 use crate::text::printable;
 use crate::tree::{Presentation, Tree};
 
@@ -28,7 +30,16 @@ pub fn shown(path: &Path) -> String {
 
 /// Opens and probes an image without choosing a tree.
 pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
-    let source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
+    let mut source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
+    if options.window != Window::default() {
+        let Window { offset, limit } = options.window;
+        if offset >= source.len() {
+            let message = format!("{}: the file ends before byte {offset}, where the image is to begin", shown(path));
+            return Err(Failure::new(Code::Failure, message).hint("offset= is in bytes"));
+        }
+        let end = limit.map_or(u64::MAX, |limit| offset.saturating_add(limit));
+        source = Arc::new(source::Window::new(source, offset..end));
+    }
     Disc::probe(source, &options.read).map_err(|error| failed(path, &error))
 }
 

@@ -1,9 +1,11 @@
 //! The command line.
 
+pub mod announcer;
 pub mod cat;
 pub mod completions;
 pub mod exit;
 pub mod extract;
+pub mod fstab;
 pub mod help;
 pub mod helper;
 pub mod image;
@@ -11,6 +13,7 @@ pub mod info;
 pub mod list;
 pub mod listing;
 pub mod log;
+pub mod loop_device;
 pub mod ls;
 pub mod man;
 pub mod messages;
@@ -20,6 +23,7 @@ pub mod output;
 pub mod pieces;
 pub mod place;
 pub mod progress;
+pub mod sd_notify;
 pub mod split;
 pub mod unmount;
 pub mod verb;
@@ -70,6 +74,7 @@ enum Verb {
     Unmount(unmount::UnmountArgs),
     #[command(visible_alias = "status")]
     List(list::ListArgs),
+    Fstab(fstab::FstabArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -87,6 +92,7 @@ impl Verb {
             Self::Mount(args) => mount::run(args),
             Self::Unmount(args) => unmount::run(args),
             Self::List(args) => list::run(args),
+            Self::Fstab(args) => fstab::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),
             Self::Cat(args) => cat::run(args),

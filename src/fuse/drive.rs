@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::attr::{FOREVER, Inodes, NEVER, Packer};
+use super::attr::{Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
 use super::reply::{Reply, errno_of};
@@ -48,6 +48,8 @@ pub struct Drive {
     counter: Counter,
     survey: Survey,
     gifts: Option<Gifts>,
+    /// How long the kernel may remember names and attributes, in seconds.
+    valid: u64,
 }
 
 fn errno(error: &Error) -> Errno {
@@ -55,9 +57,9 @@ fn errno(error: &Error) -> Errno {
 }
 
 impl Drive {
-    pub fn new(tree: Arc<Tree>, presentation: Presentation, gifts: Option<Gifts>) -> Self {
+    pub fn new(tree: Arc<Tree>, presentation: Presentation, gifts: Option<Gifts>, valid: u64) -> Self {
         let inodes = Inodes { root: tree.root() };
-        Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts }
+        Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts, valid }
     }
 
     /// Answers a request.
@@ -77,10 +79,10 @@ impl Drive {
             }
             Operation::Lookup { name } => self.lookup(inode, name, packer),
             Operation::GetAttr => self.shown(inode).map(|shown| {
-                packer.attributes(&shown, inode);
+                packer.attributes(&shown, inode, self.valid);
             }),
             Operation::Statx => self.shown(inode).map(|shown| {
-                packer.statx(&shown, inode);
+                packer.statx(&shown, inode, self.valid);
             }),
             Operation::ReadLink => self.read_link(inode, packer),
             Operation::ReadDir(range) => self.read_dir(inode, range, false, packer),
@@ -127,11 +129,11 @@ impl Drive {
         }
         match self.find(parent, name) {
             Ok(shown) => {
-                packer.entry(&shown, self.inodes.inode(shown.id), FOREVER);
+                packer.entry(&shown, self.inodes.inode(shown.id), self.valid);
                 Ok(())
             }
             Err(Error::NotFound) => {
-                packer.bare_entry(0, FOREVER);
+                packer.bare_entry(0, self.valid);
                 Ok(())
             }
             Err(error) => Err(errno(&error)),
@@ -230,7 +232,7 @@ impl Drive {
         }
         match self.shown_node(id) {
             Ok(shown) => {
-                packer.entry(&shown, inode, FOREVER);
+                packer.entry(&shown, inode, self.valid);
                 shown.kind
             }
             // A file whose attributes can't be had is listed all the same, without them; whoever asks for them

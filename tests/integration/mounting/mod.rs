@@ -6,6 +6,6 @@ mod ends;
 mod helper;
 mod names;
 mod places;
-mod rig;
+pub mod rig;
 mod takeover;
 mod times;
