@@ -17,5 +17,6 @@ mod manifest;
 mod mounting;
 mod mutants;
 mod system;
+mod sessions;
 mod tools;
 mod udf;
