@@ -1,9 +1,11 @@
 //! Where the operating system is met and the libraries have no safe call for it.
 #![allow(unsafe_code, reason = "this is the place for it; every block says why it is sound")]
 
+use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
+use memmap2::MmapRaw;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -117,4 +119,28 @@ pub fn receive_descriptor(socket: &OwnedFd) -> io::Result<Option<OwnedFd>> {
         }
     }
     Ok(None)
+}
+
+/// Makes a file share blocks with another, as FICLONERANGE does it.
+///
+/// # Errors
+/// `EXDEV`, `EOPNOTSUPP` and the like where the file systems can't; `EINVAL` where the range does not fit their blocks.
+pub fn share_range(from: &File, at: u64, len: u64, to: &File, to_at: u64) -> io::Result<()> {
+    let range =
+        libc::file_clone_range { src_fd: from.as_raw_fd().into(), src_offset: at, src_length: len, dest_offset: to_at };
+    // SAFETY: the request reads a structure of this type, which lives until the call returns.
+    let result = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the kernel read a part of a file into the map of another, from `done` bytes of the map on; how many bytes it
+/// read. A map whose file has shrunk is an error, `EFAULT`, and no signal, as none of our code touches it.
+///
+/// # Errors
+/// What pread(2) says.
+pub fn read_into_map(file: &File, offset: i64, map: &MmapRaw, done: usize) -> io::Result<usize> {
+    let Some(len) = map.len().checked_sub(done) else { return Ok(0) };
+    // SAFETY: the pointer stays within the map, behind which `len` bytes lie, and no reference to them exists.
+    let read = unsafe { libc::pread(file.as_raw_fd(), map.as_mut_ptr().add(done).cast(), len, offset) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
