@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use memmap2::MmapRaw;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -221,6 +222,7 @@ pub fn ask(path: &CStr) -> Result<(), Errno> {
 pub fn exit_at_once(code: i32) -> ! {
     // SAFETY: _exit(2) takes any number and does not return.
     unsafe { libc::_exit(code) }
+}
 
 /// A track of a disc in a drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,4 +301,28 @@ pub fn last_session(device: &impl AsRawFd) -> io::Result<u32> {
     ask_drive(device, CDROMMULTISESSION, &mut answer)?;
     // Linux, too, takes only the last session of an XA disc for one.
     if answer.is_xa == 0 { Ok(0) } else { u32::try_from(answer.start).map_err(io::Error::other) }
+}
+
+/// Makes a file share blocks with another, as FICLONERANGE does it.
+///
+/// # Errors
+/// `EXDEV`, `EOPNOTSUPP` and the like where the file systems can't; `EINVAL` where the range does not fit their blocks.
+pub fn share_range(from: &File, at: u64, len: u64, to: &File, to_at: u64) -> io::Result<()> {
+    let range =
+        libc::file_clone_range { src_fd: from.as_raw_fd().into(), src_offset: at, src_length: len, dest_offset: to_at };
+    // SAFETY: the request reads a structure of this type, which lives until the call returns.
+    let result = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the kernel read a part of a file into the map of another, from `done` bytes of the map on; how many bytes it
+/// read. A map whose file has shrunk is an error, `EFAULT`, and no signal, as none of our code touches it.
+///
+/// # Errors
+/// What pread(2) says.
+pub fn read_into_map(file: &File, offset: i64, map: &MmapRaw, done: usize) -> io::Result<usize> {
+    let Some(len) = map.len().checked_sub(done) else { return Ok(0) };
+    // SAFETY: the pointer stays within the map, behind which `len` bytes lie, and no reference to them exists.
+    let read = unsafe { libc::pread(file.as_raw_fd(), map.as_mut_ptr().add(done).cast(), len, offset) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
