@@ -17,6 +17,7 @@ pub mod messages;
 pub mod mount;
 pub mod options;
 pub mod output;
+pub mod pages;
 pub mod pieces;
 pub mod place;
 pub mod progress;

@@ -16,5 +16,6 @@ mod hostile;
 mod manifest;
 mod mounting;
 mod mutants;
+mod packages;
 mod tools;
 mod udf;

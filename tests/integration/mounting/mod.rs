@@ -7,3 +7,5 @@ mod helper;
 mod names;
 mod places;
 mod rig;
+
+pub use rig::is_root;
