@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "this is the place for it; every block says why it is sound")]
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -59,10 +59,22 @@ pub fn is_ignored(signal: Signal) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
+/// Makes a newly opened /dev/fuse another queue of an existing connection.
+///
+/// # Errors
+/// What the kernel says, as on a descriptor that is none of FUSE.
+pub fn join_connection(device: BorrowedFd<'_>, connection: BorrowedFd<'_>) -> io::Result<()> {
+    /// `_IOR(229, 0, uint32_t)` of `linux/fuse.h`.
+    const FUSE_DEV_IOC_CLONE: libc::c_ulong = 0x8004_E500;
+    let number = connection.as_raw_fd().cast_unsigned();
+    // SAFETY: the call reads a number of 32 bits from where the pointer points, which lives until it returns.
+    let done = unsafe { libc::ioctl(device.as_raw_fd(), FUSE_DEV_IOC_CLONE as _, &raw const number) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Has allocations from 1 MiB on come straight from the kernel, as pages that cost nothing until they are touched.
 ///
-/// fuser allocates a zeroed receive buffer of 16 MiB for every thread, of which requests touch some KiB. glibc
-/// raises the size from which it maps memory whenever a mapped block is freed; from then on such a buffer would
+/// Every event loop has a receive buffer of 1 MiB, of which requests touch some KiB. glibc raises the size from which it maps memory whenever a mapped block is freed; from then on such a buffer would
 /// come from the heap and be zeroed by hand, which makes all of it resident. Setting the threshold stops that.
 pub fn map_large_allocations() {
     #[cfg(target_env = "gnu")]

@@ -15,7 +15,7 @@ use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
 use crate::disc::Family;
-use crate::fuse::{self, Service};
+use crate::fuse::Service;
 use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
 use crate::sys;
 
@@ -205,10 +205,8 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service { presentation: opened.presentation.clone(), threads: plan.options.mount.threads };
-    let tree = opened.tree;
+    let service = Service::new(opened.tree, opened.presentation.clone(), plan.options.mount.threads);
     let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
-    let serve = move |device, ready: Box<dyn FnOnce()>| fuse::serve(tree, service, device, ready);
     let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
     if plan.foreground {
         if log_file.is_some() {
@@ -219,13 +217,13 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
                 print_directory(path);
             }
         };
-        return match mount::run_in_foreground(drive, ready, serve).map_err(failed)? {
+        return match mount::run_in_foreground(drive, ready, service).map_err(failed)? {
             0 => Ok(Code::Success),
             _ => Err(Failure::new(Code::System, "the drive's serving process ended before its time")
                 .hint("the messages above say why; -d shows more")),
         };
     }
-    match mount::run_in_background(drive, || logging::leave_terminal(log_file), serve).map_err(failed)? {
+    match mount::run_in_background(drive, || logging::leave_terminal(log_file), service).map_err(failed)? {
         Standing::Ready => {
             if let Some(path) = &announced {
                 print_directory(path);

@@ -1,41 +1,73 @@
-//! The FUSE side: fuser lives only here.
+//! The FUSE side: the kernel's requests come in here, and answers go out.
 
-mod adapter;
+mod activity;
 mod attr;
+mod connection;
 mod count;
+mod drive;
+mod gifts;
+mod handshake;
+mod loops;
+mod reply;
+mod request;
+mod survey;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use fuser::{Config, Session, SessionACL};
-
+use crate::mount::Server;
 use crate::tree::{Presentation, Tree};
-use adapter::Adapter;
+pub use activity::Activity;
+use connection::Connection;
+use drive::Drive;
+use gifts::Gifts;
+use handshake::{Protocol, handshake};
+use loops::Loops;
+use reply::{Notice, notify};
 
 /// Event loops that pay off: the kernel's page cache is the bottleneck beyond a few.
-const MAX_THREADS: usize = 8;
+const MAX_LOOPS: usize = 8;
 
-/// How a tree is served.
-#[derive(Debug, Clone, Default)]
+/// A tree that is served on an opened /dev/fuse whose file system is mounted already.
+#[derive(Debug)]
 pub struct Service {
-    pub presentation: Presentation,
-    /// Event loops; `None`: as many as there are processors, up to 4.
-    pub threads: Option<usize>,
+    tree: Arc<Tree>,
+    presentation: Presentation,
+    loops: usize,
+    activity: Arc<Activity>,
+    agreed: Option<(Protocol, Arc<Connection>)>,
 }
 
-/// Serves a tree on an opened /dev/fuse whose file system is mounted already, until it is unmounted.
-///
-/// `ready` is called once, when the kernel's first request has been answered.
-///
-/// # Errors
-/// When the handshake with the kernel fails, or an event loop does.
-pub fn serve(tree: Tree, service: Service, device: OwnedFd, ready: impl FnOnce()) -> io::Result<()> {
-    let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
-    let mut config = Config::default();
-    config.n_threads = Some(service.threads.unwrap_or_else(available).clamp(1, MAX_THREADS));
-    // Who may look is the kernel's to decide, by `allow_other` and `default_permissions` at mount time.
-    let adapter = Adapter::new(tree, service.presentation);
-    let session = Session::from_fd(adapter, device, SessionACL::All, config)?;
-    ready();
-    session.run()
+impl Service {
+    /// `loops`: event loops; `None`: as many as there are processors, up to 4.
+    pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>) -> Self {
+        let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
+        let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
+        Self { tree: Arc::new(tree), presentation, loops, activity: Arc::default(), agreed: None }
+    }
+}
+
+impl Server for Service {
+    fn greet(&mut self, device: OwnedFd) -> io::Result<()> {
+        let protocol = handshake(std::os::fd::AsFd::as_fd(&device))?;
+        self.agreed = Some((protocol, Arc::new(Connection::new(device, self.loops))));
+        Ok(())
+    }
+
+    fn can_take_over(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+    }
+
+    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {
+        let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
+        let gifts = Gifts::new(Arc::clone(&self.tree), Arc::clone(connection));
+        let drive = Drive::new(Arc::clone(&self.tree), self.presentation.clone(), gifts);
+        if takes_over && let Some(queue) = connection.first() {
+            // What the former process had been asked and had not answered.
+            notify(queue, Notice::Resend, &[], &[])?;
+        }
+        ready();
+        Loops::new(drive, Arc::clone(connection), Arc::clone(&self.activity)).run(self.loops)
+    }
 }

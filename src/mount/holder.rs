@@ -1,7 +1,8 @@
 //! The two processes of a drive: the worker serves, the holder supervises it and tidies.
 //!
-//! The holder never touches the drive, so it can't hang on it; when it dies, the worker learns of that through a
-//! pipe of which the holder has the other end, and tidies in its place.
+//! The holder never touches the drive, so it can't hang on it. It keeps the connection to the kernel: when the worker
+//! dies, another takes over, and whoever was waiting for an answer gets it. When the holder dies, the worker learns
+//! of that through a pipe of which the holder has the other end, and tidies in its place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -43,6 +44,24 @@ struct Point {
     made: bool,
     /// Locked until every process that has it open is gone; see [`super::wait_for_holder`].
     _lock: Option<File>,
+}
+
+/// What a worker does, and what it needs from before there was one.
+pub trait Server {
+    /// In the holder: makes the kernel's acquaintance over the connection.
+    ///
+    /// # Errors
+    /// When there can't be one.
+    fn greet(&mut self, device: OwnedFd) -> io::Result<()>;
+
+    /// Whether a worker can go on where another was killed.
+    fn can_take_over(&self) -> bool;
+
+    /// In a worker: serves until the drive is unmounted. `ready` is to be called when that begins.
+    ///
+    /// # Errors
+    /// When the drive can't be served (any more).
+    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()>;
 }
 
 /// How a start ended.
@@ -169,15 +188,10 @@ impl Point {
 /// Starts holder and worker, and returns when the tree can be read or never will be.
 ///
 /// `detach` is called in the holder when it has left the terminal, to lead the log elsewhere.
-/// `serve` runs in the worker, and is told whom to tell of readiness.
 ///
 /// # Errors
 /// When there can't be another process; then all is tidied.
-pub fn run_in_background(
-    drive: Drive,
-    detach: impl FnOnce(),
-    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
-) -> io::Result<Standing> {
+pub fn run_in_background(drive: Drive, detach: impl FnOnce(), server: impl Server) -> io::Result<Standing> {
     let (status, theirs) = match pipe2(OFlag::O_CLOEXEC) {
         Ok((ours, theirs)) => (File::from(ours), File::from(theirs)),
         Err(error) => {
@@ -208,7 +222,7 @@ pub fn run_in_background(
             detach();
             let ready = ready_over(&theirs);
             let report = theirs.try_clone();
-            exit(match hold(drive, ready, serve, Some(theirs)) {
+            exit(match hold(drive, ready, server, Some(theirs)) {
                 Ok(code) => code,
                 Err(error) => {
                     if let Ok(mut report) = report {
@@ -226,12 +240,8 @@ pub fn run_in_background(
 ///
 /// # Errors
 /// When there can't be another process.
-pub fn run_in_foreground(
-    drive: Drive,
-    ready: impl FnOnce() + 'static,
-    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
-) -> io::Result<i32> {
-    hold(drive, Some(Box::new(ready)), serve, None)
+pub fn run_in_foreground(drive: Drive, ready: impl FnOnce() + 'static, server: impl Server) -> io::Result<i32> {
+    hold(drive, Some(Box::new(ready)), server, None)
 }
 
 /// The byte that says that all is well; anything else in the pipe is the text of an error.
@@ -270,11 +280,11 @@ fn close_standard_streams() -> io::Result<()> {
     Ok(())
 }
 
-/// Forks the worker and waits for its end, or for a signal.
+/// Greets the kernel, forks workers, and waits for their end or for a signal.
 fn hold(
     mut drive: Drive,
     ready: Option<Box<dyn FnOnce()>>,
-    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
+    mut server: impl Server,
     report: Option<File>,
 ) -> io::Result<i32> {
     let mut awaited = ending();
@@ -292,39 +302,102 @@ fn hold(
         awaited.thread_block()?;
         let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         let lifeline = pipe2(OFlag::O_CLOEXEC)?;
-        let device = drive.device.try_clone()?;
-        Ok((signals, lifeline, device, sys::fork()?))
+        server.greet(drive.device.try_clone()?)?;
+        Ok((signals, lifeline))
     })();
-    let (signals, (lifeline, held), device, side) = match prepared {
+    let (signals, (lifeline, held)) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
+            drop(server);
             drive.tidy();
             return Err(error);
         }
     };
-    match side {
-        ForkResult::Child => {
-            drop((held, signals));
-            exit(work(drive, device, lifeline, ready.unwrap_or_else(|| Box::new(|| ())), serve, report))
+    let mut ready = ready;
+    let mut lives = Lives::default();
+    loop {
+        let takes_over = lives.begun();
+        let worker = match sys::fork() {
+            Err(error) => {
+                drop(server);
+                drive.tidy();
+                return Err(error);
+            }
+            Ok(ForkResult::Child) => {
+                drop((held, signals));
+                exit(work(drive, &server, takes_over, lifeline, ready.unwrap_or_else(|| Box::new(|| ())), report))
+            }
+            Ok(ForkResult::Parent { child }) => child,
+        };
+        // Told by the first worker, or never.
+        drop(ready.take());
+        match supervise(&mut drive, worker, &signals) {
+            End::Over(code) => {
+                // The queues, too: whoever still waits for an answer gets an error.
+                drop(server);
+                drive.tidy();
+                // Only now may the command learn that its drive failed.
+                drop((report, held));
+                return Ok(code);
+            }
+            End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another(how) => {
+                log::error!("the serving process was ended by {how}: another takes over");
+            }
+            End::Died(how) => {
+                log::error!("the serving process was ended by {how}: unmounting");
+                drop(server);
+                drive.tidy();
+                drop((report, held));
+                return Ok(1);
+            }
         }
-        ForkResult::Parent { child } => {
-            drop((lifeline, device, ready));
-            let code = supervise(&mut drive, child, &signals);
-            drive.tidy();
-            // Only now may the command learn that its drive failed.
-            drop((report, held));
-            Ok(code)
-        }
+    }
+}
+
+/// How a worker's time ended.
+enum End {
+    /// With the drive's.
+    Over(i32),
+    /// Before its time.
+    Died(Signal),
+}
+
+/// How often there may be another worker: a request that kills every one must not go on for ever.
+#[derive(Default)]
+struct Lives {
+    begun: Option<Instant>,
+    /// Short ones, one after another.
+    short: u32,
+}
+
+impl Lives {
+    /// A life so short was perhaps ended by its first request.
+    const SHORT: Duration = Duration::from_millis(250);
+    /// After so many, one after another, the drive is given up.
+    const MOST: u32 = 5;
+    /// Killed from outside, and by no request; but short of memory it may go on so.
+    const MOST_KILLED: u32 = 500;
+
+    /// A worker begins; whether it is not the first.
+    fn begun(&mut self) -> bool {
+        self.begun.replace(Instant::now()).is_some()
+    }
+
+    /// Whether there may be another one after the one that a signal has ended.
+    fn another(&mut self, signal: Signal) -> bool {
+        let short = self.begun.is_some_and(|begun| begun.elapsed() < Self::SHORT);
+        self.short = if short { self.short.saturating_add(1) } else { 0 };
+        self.short < if signal == Signal::SIGKILL { Self::MOST_KILLED } else { Self::MOST }
     }
 }
 
 /// The worker: serves until the drive is unmounted.
 fn work(
     drive: Drive,
-    device: OwnedFd,
+    server: &impl Server,
+    takes_over: bool,
     lifeline: OwnedFd,
     ready: Box<dyn FnOnce()>,
-    serve: impl FnOnce(OwnedFd, Box<dyn FnOnce()>) -> io::Result<()>,
     report: Option<File>,
 ) -> i32 {
     sys::map_large_allocations();
@@ -342,7 +415,7 @@ fn work(
         log::error!("cannot start a thread: {error}");
         return 1;
     }
-    let served = serve(device, ready);
+    let served = server.serve(takes_over, ready);
     // Without a holder the other thread tidies, and ends the process when it is done.
     let mut ends = [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN)];
     while poll(&mut ends, PollTimeout::ZERO).is_ok_and(|count| count > 0) {
@@ -361,7 +434,7 @@ fn work(
 }
 
 /// The holder: waits until the worker has ended or a signal asks for the end.
-fn supervise(drive: &mut Drive, worker: Pid, signals: &SignalFd) -> i32 {
+fn supervise(drive: &mut Drive, worker: Pid, signals: &SignalFd) -> End {
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
     loop {
@@ -377,17 +450,14 @@ fn supervise(drive: &mut Drive, worker: Pid, signals: &SignalFd) -> i32 {
             log::info!("ended by a signal");
             drive.unmount();
             end(worker);
-            return 0;
+            return End::Over(0);
         }
         match waitpid(worker, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) => {}
-            Ok(WaitStatus::Exited(_, code)) => return code,
-            Ok(WaitStatus::Signaled(_, signal, _)) => {
-                log::error!("the serving process was ended by {signal}: unmounting");
-                return 1;
-            }
+            Ok(WaitStatus::Exited(_, code)) => return End::Over(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return End::Died(signal),
             Ok(_) => {}
-            Err(_) => return 1,
+            Err(_) => return End::Over(1),
         }
         // Unmounted here, while files of it are still open or another name space has a copy: the directory can go.
         if let Some(point) = drive.point.take_if(|point| point.made && point.mounted().is_ok_and(|mounted| !mounted)) {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 pub use error::{Kind, MountError};
-pub use holder::{Drive, Standing, block_signals, run_in_background, run_in_foreground, unblock_signals};
+pub use holder::{Drive, Server, Standing, block_signals, run_in_background, run_in_foreground, unblock_signals};
 pub use unmount::{absolute, is_stale, unmount, wait_for_holder};
 
 /// The file system type that the mount table shows.

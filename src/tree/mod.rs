@@ -85,6 +85,12 @@ impl Tree {
         Ok(directory)
     }
 
+    /// The whole directory, past the cache: a look at everything must not push out the directories that somebody is
+    /// working in.
+    pub fn directory_once(&self, id: NodeId) -> Result<Directory> {
+        self.volume.read_dir(id)
+    }
+
     /// # Errors
     /// [`Error::NotFound`] where the directory has no such name; of a directory of which a part is lost nobody can
     /// say that, so there it is [`Error::Read`].
@@ -164,8 +170,7 @@ impl Tree {
             if begun.elapsed() > MAX_COUNT_TIME {
                 return 0;
             }
-            // Past the cache: a count must not push out the directories that somebody is working in.
-            let Ok(directory) = self.volume.read_dir(id) else { continue };
+            let Ok(directory) = self.directory_once(id) else { continue };
             found = found.saturating_add(u64::try_from(directory.len()).unwrap_or(0));
             let below = directory.iter().filter(|entry| entry.kind == FileType::Directory);
             todo.extend(below.map(|entry| entry.id).filter(|id| seen.insert(*id)));
