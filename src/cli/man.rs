@@ -63,7 +63,10 @@ fn collect(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::R
     let mut page = Vec::new();
     man.render(&mut page)?;
     if ["mount-iso", "mount-iso-mount", "mount"].contains(&command.get_name()) {
-        writeln!(page, ".SH \"SEE ALSO\"\n.BR mount\\-iso (5),\nthe words of\n.B \\-o\nand of /etc/fstab;\n.BR mount.mount\\-iso (8)")?;
+        writeln!(
+            page,
+            ".SH \"SEE ALSO\"\n.BR mount\\-iso (5),\nthe words of\n.B \\-o\nand of /etc/fstab;\n.BR mount.mount\\-iso (8)"
+        )?;
     }
     exit_status(&mut page)?;
     pages.push((man.get_filename(), page));

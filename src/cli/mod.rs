@@ -8,6 +8,7 @@ pub mod help;
 pub mod helper;
 pub mod image;
 pub mod info;
+pub mod library;
 pub mod list;
 pub mod listing;
 pub mod log;
@@ -15,6 +16,7 @@ pub mod ls;
 pub mod man;
 pub mod messages;
 pub mod mount;
+pub mod open;
 pub mod options;
 pub mod output;
 pub mod pages;
@@ -69,8 +71,10 @@ enum Verb {
     Mount(Box<mount::MountArgs>),
     #[command(visible_aliases = ["umount", "eject", "detach"])]
     Unmount(unmount::UnmountArgs),
+    Library(library::LibraryArgs),
     #[command(visible_alias = "status")]
     List(list::ListArgs),
+    Open(open::OpenArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -87,7 +91,9 @@ impl Verb {
         match self {
             Self::Mount(args) => mount::run(args),
             Self::Unmount(args) => unmount::run(args),
+            Self::Library(args) => library::run(args),
             Self::List(args) => list::run(args),
+            Self::Open(args) => open::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),
             Self::Cat(args) => cat::run(args),

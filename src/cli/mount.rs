@@ -5,12 +5,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::geteuid;
 
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
+use super::library;
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
@@ -18,6 +20,7 @@ use crate::disc::Family;
 use crate::fuse::Service;
 use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
 use crate::sys;
+use crate::tree::{Presentation, Tree};
 
 /// Mount an image; the command may be left out
 ///
@@ -86,13 +89,23 @@ pub struct MountArgs {
 /// A mount, once all words are understood.
 #[derive(Debug)]
 pub struct Plan {
+    /// The image; of a library its folder.
     pub image: PathBuf,
+    /// How long an image of a library is kept open unused; `None`: it is no library.
+    pub library: Option<Duration>,
     pub directory: Option<PathBuf>,
     pub make_directory: bool,
     pub foreground: bool,
     /// Do everything but mount.
     pub fake: bool,
     pub options: Options,
+}
+
+/// What a drive shows.
+#[derive(Debug)]
+pub struct Content {
+    pub tree: Tree,
+    pub presentation: Presentation,
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
@@ -115,6 +128,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     }
     carry_out(Plan {
         image: args.image.clone(),
+        library: None,
         directory: args.directory.clone(),
         make_directory: args.mkdir,
         foreground: args.foreground || args.debug,
@@ -166,7 +180,13 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
     if plan.options.mount.remount {
         return remount(&plan);
     }
-    let opened = image::open(&plan.image, &plan.options)?;
+    let content = match plan.library {
+        Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
+        None => {
+            let opened = image::open(&plan.image, &plan.options)?;
+            Content { tree: opened.tree, presentation: opened.presentation }
+        }
+    };
     if plan.fake {
         return Ok(Code::Success);
     }
@@ -201,11 +221,11 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
                 }
                 log::warn!("{}: is also mounted on {}, perhaps with other options", shown(&plan.image), shown(other));
             }
-            let place = place::new(&opened.tree.info().label, &plan.image)?;
+            let place = place::new(&content.tree.info().label, &plan.image)?;
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service::new(opened.tree, opened.presentation.clone(), plan.options.mount.threads);
+    let service = Service::new(content.tree, content.presentation, plan.options.mount.threads);
     let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
     let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
     if plan.foreground {
@@ -245,7 +265,7 @@ fn is_plain(options: &Options) -> bool {
 }
 
 /// Where this user has mounted the image already.
-fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
+pub(super) fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
     let user = geteuid().as_raw();
     let table = table::ours().unwrap_or_default();
     let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));
@@ -299,7 +319,7 @@ fn remount(plan: &Plan) -> Result<Code, Failure> {
 }
 
 /// As bytes, for scripts: `cd "$(mount-iso disc.iso)"`.
-fn print_directory(path: &Path) {
+pub(super) fn print_directory(path: &Path) {
     let mut line = path.as_os_str().as_bytes().to_vec();
     line.push(b'\n');
     let mut out = io::stdout();

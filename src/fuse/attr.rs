@@ -9,6 +9,8 @@ const ROOT: u64 = 1;
 /// As good as for ever, in seconds, and not so long that the kernel's clock arithmetic minds.
 pub const FOREVER: u64 = 10 * 365 * 86_400;
 pub const NEVER: u64 = 0;
+/// What may change, in a library of images.
+pub const A_MOMENT: u64 = 1;
 /// What a reader should read at a time.
 const IO_SIZE: u32 = 4096;
 
@@ -102,13 +104,13 @@ impl Packer {
     }
 
     /// `struct fuse_attr_out`.
-    pub fn attributes(&mut self, shown: &Shown, inode: u64) -> &mut Self {
-        self.u64(FOREVER).u64(0).attr(shown, inode)
+    pub fn attributes(&mut self, shown: &Shown, inode: u64, valid: u64) -> &mut Self {
+        self.u64(valid).u64(0).attr(shown, inode)
     }
 
     /// `struct fuse_statx_out`.
-    pub fn statx(&mut self, shown: &Shown, inode: u64) -> &mut Self {
-        self.u64(FOREVER).u64(0).u64(0).u64(0);
+    pub fn statx(&mut self, shown: &Shown, inode: u64, valid: u64) -> &mut Self {
+        self.u64(valid).u64(0).u64(0).u64(0);
         let birth = if shown.created.is_some() { libc::STATX_BTIME } else { 0 };
         self.u32(libc::STATX_BASIC_STATS | birth).u32(IO_SIZE).u64(0);
         self.u32(shown.links).u32(shown.uid).u32(shown.gid);
@@ -176,8 +178,8 @@ mod tests {
         };
         assert_eq!(Packer::default().entry(&shown, 9, FOREVER).len(), 128);
         assert_eq!(Packer::default().bare_entry(9, NEVER).len(), 128);
-        assert_eq!(Packer::default().attributes(&shown, 9).len(), 104);
-        assert_eq!(Packer::default().statx(&shown, 9).len(), 288);
+        assert_eq!(Packer::default().attributes(&shown, 9, FOREVER).len(), 104);
+        assert_eq!(Packer::default().statx(&shown, 9, FOREVER).len(), 288);
         assert_eq!(Packer::default().dirent(9, 1, FileType::Fifo, b"abc").len(), 32);
     }
 }

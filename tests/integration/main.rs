@@ -8,6 +8,7 @@ mod walk;
 mod builder;
 mod commands;
 mod corpus;
+mod desktop;
 mod differential;
 mod documents;
 mod drive;

@@ -18,26 +18,26 @@ fn skip(what: &str) {
     eprintln!("skipped: {what}");
 }
 
-fn home() -> &'static Path {
+pub fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A program, which is ended when it takes too long.
-fn bounded(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub fn bounded(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("timeout");
     command.args(["-k", "5", LIMIT]).arg(program).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
     command
 }
 
 #[track_caller]
-fn succeeded(output: Output) -> String {
+pub fn succeeded(output: Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}\n{told}\n{said}", output.status);
     told
 }
 
-fn installed(programs: &[&str]) -> bool {
+pub fn installed(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs
         .iter()
         .filter(|name| !succeeds(Command::new("sh").args(["-c", "command -v \"$0\"", name]).stdout(Stdio::null())))
@@ -97,14 +97,24 @@ impl Packages {
             exec chroot . bash -euo pipefail -c "$2"
         "#;
         let mut command = bounded("unshare");
-        command.args(["--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "enter"]);
+        command.args([
+            "--mount",
+            "--propagation=private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            ENTER,
+            "enter",
+        ]);
         succeeded(command.arg(self.path()).arg(script).output().unwrap())
     }
 }
 
 /// What every kind of package has to bring: used by the real programs that look for it.
 const USE: &str = r#"
-    export HOME=/root
+    export HOME=/tmp
     test "$(mount-iso --version)" = "mount-iso VERSION"
     mkdir /tmp/m
     mount -t mount-iso /mnt/x.iso /tmp/m
@@ -142,9 +152,17 @@ fn the_debian_package_is_clean_and_works_and_leaves_nothing() {
     assert!(!said.lines().any(|line| line.starts_with("E:") || line.starts_with("W:")), "{said}");
 
     let script = r#"
-        defaults() { gio mime application/x-cd-image; gio mime application/vnd.efi.iso; cat /usr/share/applications/mimeapps.list; }
-        export HOME=/root XDG_DATA_DIRS=/usr/share
-        before=$(defaults 2>/dev/null | grep -i default || true)
+        defaults() {
+            gio mime application/x-cd-image | sed 1q
+            cat /usr/share/applications/mimeapps.list /etc/xdg/mimeapps.list 2>/dev/null | md5sum
+        }
+        export HOME=/tmp XDG_DATA_DIRS=/usr/share
+        # A program that handles images, and was never chosen for it.
+        printf '[Desktop Entry]\nType=Application\nName=X\nExec=true %%f\nMimeType=application/x-cd-image;\n' \
+            >/usr/share/applications/xarchiver.desktop
+        update-desktop-database
+        before=$(defaults)
+        echo "$before" | grep xarchiver.desktop >/dev/null
         # Images of containers leave out manual pages.
         dpkg --path-include='/usr/share/*' -i /mnt/*.deb >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
         USE
@@ -155,9 +173,10 @@ fn the_debian_package_is_clean_and_works_and_leaves_nothing() {
         test "$(fish -c 'complete -C "mount-iso unm"' | cut -f1)" = unmount
         zsh -fc 'fpath+=(/usr/share/zsh/vendor-completions); autoload -Uz compinit; compinit -u -d /tmp/dump
             test "$_comps[mount-iso]" = _mount-iso; autoload -X +X _mount-iso'
-        gio mime application/x-cd-image | grep mount-iso.desktop >/dev/null
+        gio mime application/x-cd-image | grep zz-mount-iso.desktop >/dev/null
+        [ "$before" = "$(defaults)" ]
         gio info -a standard::content-type /mnt/x.udf | grep application/x-udf-image >/dev/null
-        desktop-file-validate /usr/share/applications/mount-iso.desktop
+        desktop-file-validate /usr/share/applications/zz-mount-iso.desktop
         apparmor_parser -Q -K /etc/apparmor.d/usr.bin.mount-iso 2>/dev/null
         dpkg -V mount-iso mount-iso-helpers
         list=$(dpkg -L mount-iso mount-iso-helpers)
@@ -165,7 +184,7 @@ fn the_debian_package_is_clean_and_works_and_leaves_nothing() {
         # Directories are shared with other packages; where nobody else has one it is gone.
         for file in $list; do [ -d "$file" ] || ! [ -e "$file" -o -L "$file" ] || echo "left: $file"; done
         [ ! -e /usr/share/doc/mount-iso ] || echo "left: doc"
-        [ "$before" = "$(defaults 2>/dev/null | grep -i default || true)" ]
+        [ "$before" = "$(defaults)" ]
         gio mime application/x-cd-image | grep mount-iso || true
     "#;
     fs::write(packages.path().join("x.udf"), "no disc").unwrap();
@@ -218,7 +237,8 @@ fn the_arch_package_is_made_of_the_source_package() {
     let out = made[0].parent().unwrap();
     let source = out.join(format!("mount-iso-{}.tar.gz", env!("CARGO_PKG_VERSION")));
     let listed = succeeded(bounded("tar").arg("-tf").arg(&source).output().unwrap());
-    for name in ["Cargo.lock", "src/main.rs", "packaging/arch/PKGBUILD", "scripts/install", "tests/integration/main.rs"] {
+    for name in ["Cargo.lock", "src/main.rs", "packaging/arch/PKGBUILD", "scripts/install", "tests/integration/main.rs"]
+    {
         assert!(listed.contains(&format!("mount-iso-{}/{name}\n", env!("CARGO_PKG_VERSION"))), "{name}");
     }
     assert!(!listed.contains("/target/") && !listed.contains("/.git/"));
@@ -300,7 +320,7 @@ fn install_puts_everything_where_it_is_told_and_takes_it_away_again() {
             "share/bash-completion/completions/mount-iso",
             "share/zsh/site-functions/_mount-iso",
             "share/fish/vendor_completions.d/mount-iso.fish",
-            "share/applications/mount-iso.desktop",
+            "share/applications/zz-mount-iso.desktop",
             "share/mime/packages/mount-iso.xml",
             "share/kio/servicemenus/mount-iso.desktop",
             "share/nemo/actions/mount-iso-mount.nemo_action",

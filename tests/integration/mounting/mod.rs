@@ -4,6 +4,7 @@
 
 mod ends;
 mod helper;
+mod library;
 mod names;
 mod places;
 mod rig;
