@@ -225,7 +225,8 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service::new(content.tree, content.presentation, plan.options.mount.threads);
+    let running = &plan.options.mount;
+    let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart);
     let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
     let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
     if plan.foreground {

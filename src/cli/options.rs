@@ -40,6 +40,8 @@ pub struct MountOptions {
     /// `fsname=`: what the mount table shows in place of the image's path.
     pub source: Option<OsString>,
     pub threads: Option<usize>,
+    /// No other serving process takes over where one was killed.
+    pub no_restart: bool,
     pub log: Option<PathBuf>,
 }
 

@@ -296,6 +296,9 @@ pub const WORDS: &[Word] = &[
         };
         Ok(())
     }),
+    plain("norestart", Running, "the drive ends when its serving process does; else another one takes over", |o| {
+        o.mount.no_restart = true
+    }),
     value("log", Running, "FILE", "file to log to (the system log)", |o, v| {
         o.mount.log = Some(OsString::from_vec(v.to_vec()).into());
         Ok(())

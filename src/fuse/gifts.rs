@@ -156,11 +156,10 @@ impl Giver {
                 let Some(entry) = order.directory.get(position).filter(|entry| entry.kind == FileType::Regular) else {
                     continue;
                 };
-                match self.give(entry.id) {
-                    // The drive has been taken off.
-                    Err(Errno::ENODEV | Errno::ENOTCONN) => return,
-                    // The kernel has forgotten the file, or the data can't be had: the reader will ask, and see.
-                    _ => {}
+                // The drive has been taken off. Any other trouble (the kernel has forgotten the file, the data can't be
+                // had) is for the reader, who will ask, and see.
+                if let Err(Errno::ENODEV | Errno::ENOTCONN) = self.give(entry.id) {
+                    return;
                 }
             }
         }

@@ -36,16 +36,19 @@ pub struct Service {
     tree: Arc<Tree>,
     presentation: Presentation,
     loops: usize,
+    /// Another process may go on where one was killed.
+    restarts: bool,
     activity: Arc<Activity>,
     agreed: Option<(Protocol, Arc<Connection>)>,
 }
 
 impl Service {
-    /// `loops`: event loops; `None`: as many as there are processors, up to 4.
-    pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>) -> Self {
+    /// `loops`: event loops; `None`: as many as there are processors, up to 4. `restarts`: another process may go on
+    /// where one was killed.
+    pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>, restarts: bool) -> Self {
         let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
         let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
-        Self { tree: Arc::new(tree), presentation, loops, activity: Arc::default(), agreed: None }
+        Self { tree: Arc::new(tree), presentation, loops, restarts, activity: Arc::default(), agreed: None }
     }
 }
 
@@ -58,7 +61,9 @@ impl Server for Service {
 
     fn can_take_over(&self) -> bool {
         // The numbers of a library's images are known to the worker alone that gave them.
-        self.tree.parts().is_none() && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+        self.restarts
+            && self.tree.parts().is_none()
+            && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
     fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {

@@ -20,6 +20,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, setsid};
 
 use super::error::{Kind, MountError};
+use super::read_ahead;
 use super::table::{self, Entry};
 use super::unmount::{lock, unmount};
 use crate::sys;
@@ -303,6 +304,9 @@ fn hold(
         let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         let lifeline = pipe2(OFlag::O_CLOEXEC)?;
         server.greet(drive.device.try_clone()?)?;
+        if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
+            read_ahead::raise(number);
+        }
         Ok((signals, lifeline))
     })();
     let (signals, (lifeline, held)) = match prepared {
@@ -401,6 +405,11 @@ fn work(
     report: Option<File>,
 ) -> i32 {
     sys::map_large_allocations();
+    // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("a mistake of mount-iso itself: {panic}");
+        std::process::abort();
+    }));
     let lifeline = Arc::new(File::from(lifeline));
     let watched = Arc::clone(&lifeline);
     let watch = move || {

@@ -7,6 +7,7 @@ mod error;
 mod fusermount;
 mod holder;
 mod kernel;
+mod read_ahead;
 pub mod table;
 mod unmount;
 

@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 
 use super::rig::{Rig, User, eventually};
 
-/// A drive on a directory made for it, and its two processes.
+/// A drive on a directory made for it, and its two processes, of which none follows another.
 fn drive(user: User) -> Rig {
     let rig = Rig::new(user);
-    rig.succeed(["x.iso"]);
+    rig.succeed(["x.iso", "-o", "norestart"]);
     assert_eq!(rig.processes().len(), 2);
     rig
 }
@@ -182,7 +182,7 @@ fn what_can_not_be_served_is_told() {
 #[test]
 fn a_log_file_tells_what_became_of_the_drive() {
     let rig = Rig::new(User::Own);
-    rig.succeed(["x.iso", "--log", "log.txt"]);
+    rig.succeed(["x.iso", "-o", "norestart", "--log", "log.txt"]);
     rig.signal(rig.processes()[1], Signal::SIGKILL);
     rig.expect_nothing_left();
     let log = fs::read_to_string(rig.path("log.txt")).unwrap();

@@ -8,5 +8,7 @@ mod library;
 mod names;
 mod places;
 mod rig;
+mod takeover;
+mod times;
 
 pub use rig::is_root;
