@@ -111,6 +111,15 @@ pub fn map_large_allocations() {
     }
 }
 
+/// Gives memory that was freed back to the system, as far as the allocator has it lying about.
+pub fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim takes any number, and may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Closes what the parent left open by mistake or for programs that end soon: a pipe of a script that waits for its
 /// end, a lock. What this program opened itself stays.
 ///

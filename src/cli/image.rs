@@ -11,10 +11,12 @@ use super::options::{Options, Window};
 use crate::container;
 use crate::disc::{Chosen, Disc, SessionChoice, TreeKind};
 use crate::error::Error;
+use crate::library;
 use crate::source;
 use crate::sys::{self, Track};
 use crate::text::printable;
 use crate::tree::{Presentation, Tree};
+use crate::volume::Volume;
 
 /// An image, ready to be shown.
 #[derive(Debug)]
@@ -86,11 +88,23 @@ fn in_drive(choice: SessionChoice, drive: &Drive) -> Result<SessionChoice, Error
 /// Opens an image and the tree of it that the options choose.
 pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
     let disc = probe(path, options)?;
+    let (chosen, volume) = choose(path, &disc, options)?;
+    let presentation = presentation(options, chosen.kind);
+    Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+}
+
+/// Opens the tree of an image as a part of a library.
+pub fn volume(path: &Path, options: &Options) -> Result<library::Opened, Failure> {
+    let disc = probe(path, options)?;
+    let (chosen, volume) = choose(path, &disc, options)?;
+    Ok(library::Opened { volume, presentation: presentation(options, chosen.kind) })
+}
+
+fn choose(path: &Path, disc: &Disc, options: &Options) -> Result<(Chosen, Box<dyn Volume>), Failure> {
     let chosen = disc.choose(&options.selection).map_err(|error| failed(path, &error))?;
     let volume = disc.open(chosen.kind).map_err(|error| failed(path, &error))?;
     log::info!("{}: showing {}", shown(path), chosen.reason);
-    let presentation = presentation(options, chosen.kind);
-    Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+    Ok((chosen, volume))
 }
 
 /// On UDF `mode=` and `dmode=` hold whatever is recorded, and what nobody owns is nobody's where root mounts:

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::geteuid;
@@ -11,6 +12,7 @@ use nix::unistd::geteuid;
 use super::announcer::{self, Announcer};
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
+use super::library;
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
@@ -19,6 +21,7 @@ use crate::disc::Family;
 use crate::fuse::Service;
 use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
 use crate::sys;
+use crate::tree::{Presentation, Tree};
 
 /// Mount an image; the command may be left out
 ///
@@ -99,7 +102,10 @@ pub struct MountArgs {
 /// A mount, once all words are understood.
 #[derive(Debug)]
 pub struct Plan {
+    /// The image; of a library its folder.
     pub image: PathBuf,
+    /// How long an image of a library is kept open unused; `None`: it is no library.
+    pub library: Option<Duration>,
     pub directory: Option<PathBuf>,
     pub make_directory: bool,
     pub foreground: bool,
@@ -108,6 +114,13 @@ pub struct Plan {
     /// Who is told when the drive is ready.
     pub announcer: Announcer,
     pub options: Options,
+}
+
+/// What a drive shows.
+#[derive(Debug)]
+pub struct Content {
+    pub tree: Tree,
+    pub presentation: Presentation,
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
@@ -141,6 +154,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     }
     carry_out(Plan {
         image: args.image.clone(),
+        library: None,
         directory: args.directory.clone(),
         make_directory: args.mkdir,
         foreground: args.foreground || args.debug,
@@ -193,7 +207,13 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     if plan.options.mount.remount {
         return remount(&plan);
     }
-    let opened = image::open(&plan.image, &plan.options)?;
+    let content = match plan.library {
+        Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
+        None => {
+            let opened = image::open(&plan.image, &plan.options)?;
+            Content { tree: opened.tree, presentation: opened.presentation }
+        }
+    };
     if plan.fake {
         return Ok(Code::Success);
     }
@@ -232,12 +252,12 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
                 }
                 log::warn!("{}: is also mounted on {}, perhaps with other options", shown(&plan.image), shown(other));
             }
-            let place = place::new(&opened.tree.info().label, &plan.image)?;
+            let place = place::new(&content.tree.info().label, &plan.image)?;
             (mount_on(&plan, &place)?, Some(place))
         }
     };
     let running = &plan.options.mount;
-    let service = Service::new(opened.tree, opened.presentation.clone(), running.threads, !running.no_restart)
+    let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
         .with_idle_limit(running.idle_timeout);
     let mut announcer = std::mem::take(&mut plan.announcer);
     announcer.prints = plan.directory.is_none();
@@ -277,7 +297,7 @@ fn is_plain(options: &Options) -> bool {
 }
 
 /// Where this user has mounted the image already.
-fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
+pub(super) fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
     let user = geteuid().as_raw();
     let table = table::ours().unwrap_or_default();
     let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));

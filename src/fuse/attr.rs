@@ -9,6 +9,8 @@ const ROOT: u64 = 1;
 /// As good as for ever, in seconds, and not so long that the kernel's clock arithmetic minds.
 pub const FOREVER: u64 = 10 * 365 * 86_400;
 pub const NEVER: u64 = 0;
+/// What may change, in a library of images.
+pub const A_MOMENT: u64 = 1;
 /// What a reader should read at a time.
 const IO_SIZE: u32 = 4096;
 

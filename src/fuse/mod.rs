@@ -15,6 +15,7 @@ mod survey;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::mount::{Idleness, Server};
@@ -78,7 +79,10 @@ impl Server for Service {
     }
 
     fn can_take_over(&self) -> bool {
-        self.restarts && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+        // The numbers of a library's images are known to the worker alone that gave them.
+        self.restarts
+            && self.tree.parts().is_none()
+            && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
     fn idleness(&self) -> Option<Idleness> {
@@ -96,6 +100,16 @@ impl Server for Service {
         if takes_over && let Some(queue) = connection.first() {
             // What the former process had been asked and had not answered.
             notify(queue, Notice::Resend, &[], &[])?;
+        }
+        if let Some(pause) = self.tree.tidies() {
+            let tree = Arc::clone(&self.tree);
+            let tidy = move || {
+                loop {
+                    thread::sleep(pause);
+                    tree.tidy();
+                }
+            };
+            thread::Builder::new().name("tidy".to_owned()).spawn(tidy)?;
         }
         ready();
         Loops::new(drive, Arc::clone(connection), Arc::clone(&self.activity)).run(self.loops)

@@ -496,33 +496,3 @@ fn completions_and_pages_are_made() {
     assert!(!pages.join("mount-iso-completions.1").exists());
     assert_eq!(printed(["man"]), std::fs::read(pages.join("mount-iso.1")).unwrap());
 }
-
-#[test]
-fn packaging_installs_and_removes_what_belongs_to_the_program() {
-    let dir = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/install");
-    let install = |words: &[&str]| {
-        let mut command = Command::new(&script);
-        command.args(words).env("DESTDIR", dir.path()).env("PREFIX", "/usr").env_remove("SBINDIR");
-        let output = command.env("BINARY", env!("CARGO_BIN_EXE_mount-iso")).output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{}", said(&output));
-    };
-    let there = |name: &str| dir.path().join(name).symlink_metadata().is_ok();
-    let files = [
-        "usr/bin/mount-iso",
-        "usr/share/man/man1/mount-iso.1",
-        "usr/share/man/man1/mount-iso-extract.1",
-        "usr/share/bash-completion/completions/mount-iso",
-        "usr/share/zsh/site-functions/_mount-iso",
-        "usr/share/fish/vendor_completions.d/mount-iso.fish",
-        "sbin/mount.mount-iso",
-    ];
-    for _ in 0..2 {
-        install(&[]);
-        assert!(files.iter().all(|name| there(name)), "{:?}", files.map(there));
-    }
-    assert_eq!(std::fs::read_link(dir.path().join("sbin/mount.mount-iso")).unwrap(), Path::new("/usr/bin/mount-iso"));
-    assert_eq!(std::fs::metadata(dir.path().join("usr/bin/mount-iso")).unwrap().mode() & 0o777, 0o755);
-    install(&["--remove"]);
-    assert!(!files.iter().any(|name| there(name)), "{:?}", files.map(there));
-}

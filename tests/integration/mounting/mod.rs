@@ -4,8 +4,11 @@
 
 mod ends;
 mod helper;
+mod library;
 mod names;
 mod places;
 pub mod rig;
 mod takeover;
 mod times;
+
+pub use rig::is_root;

@@ -223,19 +223,19 @@ await not served
 #[test]
 fn the_installation_takes_the_types_of_the_kernel_when_asked() {
     let Some(sandbox) = Sandbox::new() else { return };
-    let install = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/install");
+    let install = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/install");
     sandbox.succeed(&format!(
         r#"
 export BINARY=$DIR/mount-iso DESTDIR=$DIR/root
 {install}
 [ -L root/sbin/mount.mount-iso ] && [ ! -e root/sbin/mount.iso9660 ] && [ ! -L root/sbin/mount.iso9660 ]
-KERNEL_TYPES=yes {install}
+HELPERS='iso9660 udf' {install}
 [ "$(readlink root/sbin/mount.iso9660)" = /usr/local/bin/mount-iso ]
 [ "$(readlink root/sbin/mount.udf)" = /usr/local/bin/mount-iso ]
 ln -sfn /somebody/elses root/sbin/mount.udf
 {install} --remove
 [ "$(ls -A root/sbin)" = mount.udf ]
-{install} --help | grep -q KERNEL_TYPES
+{install} --help | grep -q HELPERS
 "#
     ));
 }
