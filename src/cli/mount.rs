@@ -1,7 +1,7 @@
 //! `mount-iso mount`, the verb that is meant when there is none.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,8 +18,9 @@ use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
 use super::sd_notify::Notifier;
 use crate::disc::Family;
-use crate::fuse::Service;
-use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
+use crate::fuse::{Renewal, Service};
+use crate::mount::{self, Confinement, Drive, Kind, MountError, Request, Standing, table};
+use crate::source::Watch;
 use crate::sys;
 use crate::tree::{Presentation, Tree};
 
@@ -121,6 +122,7 @@ pub struct Plan {
 pub struct Content {
     pub tree: Tree,
     pub presentation: Presentation,
+    pub renewal: Option<Renewal>,
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
@@ -211,7 +213,8 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
         Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
         None => {
             let opened = image::open(&plan.image, &plan.options)?;
-            Content { tree: opened.tree, presentation: opened.presentation }
+            let renewal = renewal(&plan.image, &plan.options);
+            Content { tree: opened.tree, presentation: opened.presentation, renewal }
         }
     };
     if plan.fake {
@@ -258,7 +261,13 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     };
     let running = &plan.options.mount;
     let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
-        .with_idle_limit(running.idle_timeout);
+        .with_idle_limit(running.idle_timeout)
+        .with_renewal(content.renewal)
+        .confined(match plan.library {
+            _ if running.no_sandbox => Confinement::None,
+            Some(_) => Confinement::Readable,
+            None => Confinement::Descriptors,
+        });
     let mut announcer = std::mem::take(&mut plan.announcer);
     announcer.prints = plan.directory.is_none();
     announcer.point = place.map(|place| place.path);
@@ -287,6 +296,31 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
                 .hint("-d stays in the foreground and shows what happens"))
         }
     }
+}
+
+/// How the image is watched and read anew; `None` for what is no file: a disc in a drive is another disc.
+fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
+    let opened = (|| {
+        let file = File::open(image)?;
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        Ok(Some((Watch::new(image)?, file)))
+    })();
+    let (watch, file) = match opened {
+        Ok(opened) => opened?,
+        Err(error) => {
+            let error: io::Error = error;
+            log::warn!("{}: changes of the image will not be noticed: {error}", shown(image));
+            return None;
+        }
+    };
+    let (path, options) = (image.to_owned(), options.clone());
+    let reopen = move || match image::reopen(&file, &path, &options) {
+        Ok(opened) => Ok((opened.tree, opened.presentation)),
+        Err(failure) => Err(failure.message),
+    };
+    Some(Renewal::new(watch, Box::new(reopen)))
 }
 
 /// Whether nothing was asked for that changes what a drive shows.

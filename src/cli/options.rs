@@ -68,6 +68,8 @@ pub struct MountOptions {
     pub threads: Option<usize>,
     /// No other serving process takes over where one was killed.
     pub no_restart: bool,
+    /// The serving process keeps its rights.
+    pub no_sandbox: bool,
     pub log: Option<PathBuf>,
     /// Unmounted when nobody has used it for so long.
     pub idle_timeout: Option<Duration>,

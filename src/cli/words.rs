@@ -328,6 +328,9 @@ pub const WORDS: &[Word] = &[
         };
         Ok(())
     }),
+    plain("nosandbox", Running, "the serving process keeps its rights; else it can open and start nothing", |o| {
+        o.mount.no_sandbox = true
+    }),
     plain("norestart", Running, "the drive ends when its serving process does; else another one takes over", |o| {
         o.mount.no_restart = true
     }),
