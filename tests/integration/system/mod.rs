@@ -4,7 +4,8 @@
 //! test says that it is skipped, and scripts/test runs it by sudo.
 
 mod autofs;
+mod containers;
 mod mount8;
 mod running;
-mod sandbox;
+pub mod sandbox;
 mod systemd;
