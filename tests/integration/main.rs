@@ -7,6 +7,7 @@ mod walk;
 
 mod builder;
 mod commands;
+mod complaints;
 mod corpus;
 mod desktop;
 mod differential;
