@@ -6,6 +6,7 @@ mod ends;
 mod helper;
 mod library;
 mod names;
+mod open;
 mod places;
 mod rig;
 mod takeover;
