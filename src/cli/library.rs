@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::announcer::Announcer;
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
 use super::mount::{Content, Plan, carry_out};
@@ -63,6 +64,7 @@ pub fn run(args: &LibraryArgs) -> Result<Code, Failure> {
         foreground: args.foreground,
         fake: false,
         options,
+        announcer: Announcer::default(),
     })
 }
 

@@ -1,9 +1,11 @@
 //! The command line.
 
+pub mod announcer;
 pub mod cat;
 pub mod completions;
 pub mod exit;
 pub mod extract;
+pub mod fstab;
 pub mod help;
 pub mod helper;
 pub mod image;
@@ -12,6 +14,7 @@ pub mod library;
 pub mod list;
 pub mod listing;
 pub mod log;
+pub mod loop_device;
 pub mod ls;
 pub mod man;
 pub mod messages;
@@ -23,6 +26,7 @@ pub mod pages;
 pub mod pieces;
 pub mod place;
 pub mod progress;
+pub mod sd_notify;
 pub mod split;
 pub mod unmount;
 pub mod verb;
@@ -75,6 +79,7 @@ enum Verb {
     #[command(visible_alias = "status")]
     List(list::ListArgs),
     Open(open::OpenArgs),
+    Fstab(fstab::FstabArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -94,6 +99,7 @@ impl Verb {
             Self::Library(args) => library::run(args),
             Self::List(args) => list::run(args),
             Self::Open(args) => open::run(args),
+            Self::Fstab(args) => fstab::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),
             Self::Cat(args) => cat::run(args),

@@ -2,20 +2,21 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::geteuid;
 
+use super::announcer::{self, Announcer};
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
 use super::library;
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
+use super::sd_notify::Notifier;
 use crate::disc::Family;
 use crate::fuse::Service;
 use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
@@ -56,6 +57,18 @@ pub struct MountArgs {
     /// File to log to [default: the system log; standard error in the foreground]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub log: Option<PathBuf>,
+
+    /// Unmount when nobody has used the drive for so long: seconds, or with a unit as 15min or 2h
+    #[arg(long, value_name = "TIME")]
+    pub idle_timeout: Option<String>,
+
+    /// For use in containers: all users may look, and the kernel enforces the permissions of the files
+    #[arg(long)]
+    pub container: bool,
+
+    /// Write the directory and a newline to this open descriptor when the drive is ready, and close it
+    #[arg(long, value_name = "N")]
+    pub ready_fd: Option<i32>,
 
     /// Threads that answer the kernel [default: as many as processors, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,6 +111,8 @@ pub struct Plan {
     pub foreground: bool,
     /// Do everything but mount.
     pub fake: bool,
+    /// Who is told when the drive is ready.
+    pub announcer: Announcer,
     pub options: Options,
 }
 
@@ -122,6 +137,17 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     if let Some(threads) = args.threads.or(args.single_thread.then_some(1)) {
         options.mount.threads = Some(threads.into());
     }
+    if let Some(time) = &args.idle_timeout {
+        options.read(&[OsString::from(format!("idle_timeout={time}"))], Unknown::Refuse)?;
+    }
+    if args.container {
+        options.read(&[OsString::from("allow_other,default_permissions")], Unknown::Refuse)?;
+    }
+    if let Some(number) = args.ready_fd.filter(|number| !sys::is_inherited(*number)) {
+        return Err(Failure::new(Code::Usage, format!("--ready-fd {number}: there is no such descriptor"))
+            .hint("whoever starts mount-iso has to leave it open: `mount-iso --ready-fd 3 IMAGE 3>FILE`"));
+    }
+    let announcer = Announcer::new(args.ready_fd);
     options.mount.log = args.log.clone().or(options.mount.log);
     if (options.mount.writable && !args.read_only) || args.read_write {
         log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
@@ -133,6 +159,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
         make_directory: args.mkdir,
         foreground: args.foreground || args.debug,
         fake: false,
+        announcer,
         options,
     })
 }
@@ -176,7 +203,7 @@ impl From<MountError> for Failure {
 }
 
 /// Mounts, whichever way the wish was worded.
-pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
+pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     if plan.options.mount.remount {
         return remount(&plan);
     }
@@ -201,6 +228,10 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
     mount::block_signals().map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
     let (drive, place) = match &plan.directory {
         Some(directory) if let Some(number) = place::descriptor(directory) => {
+            if plan.options.mount.idle_timeout.is_some() {
+                let message = format!("{}: idle_timeout= is for drives that mount-iso mounts itself", shown(directory));
+                return Err(Failure::new(Code::Usage, message).hint("leave it out: whoever has mounted unmounts"));
+            }
             let device = sys::duplicate(number)
                 .map_err(|error| Failure::new(Code::Failure, format!("{}: {error}", shown(directory))))?;
             (Drive::of_descriptor(device), None)
@@ -216,7 +247,7 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
             if let Some(other) = elsewhere.first() {
                 if is_plain(&plan.options) {
                     log::warn!("{}: is mounted already", shown(&plan.image));
-                    print_directory(other);
+                    announcer::print_directory(other);
                     return Ok(Code::Success);
                 }
                 log::warn!("{}: is also mounted on {}, perhaps with other options", shown(&plan.image), shown(other));
@@ -226,19 +257,20 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
         }
     };
     let running = &plan.options.mount;
-    let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart);
-    let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
+    let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
+        .with_idle_limit(running.idle_timeout);
+    let mut announcer = std::mem::take(&mut plan.announcer);
+    announcer.prints = plan.directory.is_none();
+    announcer.point = place.map(|place| place.path);
     let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
     if plan.foreground {
         if log_file.is_some() {
             logging::leave_terminal(log_file);
         }
-        let ready = move || {
-            if let Some(path) = &announced {
-                print_directory(path);
-            }
-        };
-        return match mount::run_in_foreground(drive, ready, service).map_err(failed)? {
+        announcer.notifier = Notifier::of_environment();
+        announcer.take_descriptor();
+        announcer.image = plan.image.clone();
+        return match mount::run_in_foreground(drive, announcer.observer(), service).map_err(failed)? {
             0 => Ok(Code::Success),
             _ => Err(Failure::new(Code::System, "the drive's serving process ended before its time")
                 .hint("the messages above say why; -d shows more")),
@@ -246,9 +278,7 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
     }
     match mount::run_in_background(drive, || logging::leave_terminal(log_file), service).map_err(failed)? {
         Standing::Ready => {
-            if let Some(path) = &announced {
-                print_directory(path);
-            }
+            announcer.ready();
             Ok(Code::Success)
         }
         Standing::Failed(reason) => {
@@ -262,7 +292,8 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
 /// Whether nothing was asked for that changes what a drive shows.
 fn is_plain(options: &Options) -> bool {
     let usual = Options::of_this_user();
-    (&options.selection, &options.read, &options.presentation) == (&usual.selection, &usual.read, &usual.presentation)
+    (&options.selection, &options.read, &options.presentation, options.window)
+        == (&usual.selection, &usual.read, &usual.presentation, usual.window)
 }
 
 /// Where this user has mounted the image already.
@@ -270,7 +301,7 @@ pub(super) fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
     let user = geteuid().as_raw();
     let table = table::ours().unwrap_or_default();
     let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));
-    own.map(|entry| entry.point).filter(|point| !mount::is_stale(point)).collect()
+    own.filter(|entry| !mount::is_stale(&entry.point, entry.user())).map(|entry| entry.point).collect()
 }
 
 fn mount_on(plan: &Plan, place: &Place) -> Result<Drive, Failure> {
@@ -292,6 +323,8 @@ fn request(plan: &Plan, point: &Path) -> Request {
         sync: options.sync,
         dir_sync: options.dir_sync,
         no_atime: options.no_atime,
+        no_symlinks: options.no_symlinks,
+        contexts: options.contexts.clone(),
         allow_other: options.allow_other.unwrap_or(root),
         default_permissions: options.default_permissions.unwrap_or(root),
     }
@@ -317,15 +350,6 @@ fn remount(plan: &Plan) -> Result<Code, Failure> {
     }
     mount::remount(&request(plan, &point))?;
     Ok(Code::Success)
-}
-
-/// As bytes, for scripts: `cd "$(mount-iso disc.iso)"`.
-pub(super) fn print_directory(path: &Path) {
-    let mut line = path.as_os_str().as_bytes().to_vec();
-    line.push(b'\n');
-    let mut out = io::stdout();
-    // The drive is there, whoever is told.
-    let _ = out.write_all(&line).and_then(|()| out.flush());
 }
 
 #[cfg(test)]

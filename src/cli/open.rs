@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 
+use super::announcer::{Announcer, print_directory};
 use super::exit::{Code, Failure};
 use super::image::shown;
-use super::mount::{Plan, carry_out, mounted_by_us, print_directory};
+use super::mount::{Plan, carry_out, mounted_by_us};
 use super::options::Options;
 use super::unmount::{self, UnmountArgs};
 
@@ -100,6 +101,7 @@ fn mount(image: &Path, under: Option<&Path>) -> Result<PathBuf, Failure> {
         foreground: false,
         fake: false,
         options: Options::of_this_user(),
+        announcer: Announcer::default(),
     })?;
     let found = mounted_by_us(image).into_iter().next();
     found.ok_or_else(|| Failure::new(Code::Failure, format!("{}: was unmounted at once", shown(image))))

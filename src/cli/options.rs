@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::{getegid, geteuid};
@@ -20,8 +21,30 @@ pub struct Options {
     pub read: ReadOptions,
     pub presentation: Presentation,
     pub io: IoMode,
+    pub window: Window,
     /// How the drive is mounted; commands that don't mount pay no heed.
     pub mount: MountOptions,
+}
+
+/// The part of the file that is the image, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    pub offset: u64,
+    /// `None`: to the end of the file.
+    pub limit: Option<u64>,
+}
+
+impl Window {
+    /// A part of this part.
+    #[must_use]
+    pub fn narrowed(self, part: Self) -> Self {
+        let rest = self.limit.map(|limit| limit.saturating_sub(part.offset));
+        let limit = match (rest, part.limit) {
+            (Some(rest), Some(limit)) => Some(rest.min(limit)),
+            (rest, limit) => rest.or(limit),
+        };
+        Self { offset: self.offset.saturating_add(part.offset), limit }
+    }
 }
 
 /// What concerns the mount and not the image.
@@ -31,6 +54,9 @@ pub struct MountOptions {
     pub sync: bool,
     pub dir_sync: bool,
     pub no_atime: bool,
+    pub no_symlinks: bool,
+    /// Security contexts of SELinux: name and value.
+    pub contexts: Vec<(&'static str, String)>,
     /// `rw` was the last word on the matter.
     pub writable: bool,
     pub remount: bool,
@@ -43,6 +69,8 @@ pub struct MountOptions {
     /// No other serving process takes over where one was killed.
     pub no_restart: bool,
     pub log: Option<PathBuf>,
+    /// Unmounted when nobody has used it for so long.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// What to do with a word that nobody knows.
@@ -185,7 +213,7 @@ fn wrapped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disc::TreeKind;
+    use crate::disc::{SessionChoice, TreeKind};
     use crate::iso9660::{Check, Map};
 
     fn read(list: &str) -> Result<Options, Failure> {
@@ -201,9 +229,11 @@ mod tests {
         assert_eq!((shown.uid, shown.gid), (Some(5), Some(0)));
         assert_eq!((shown.file_mode, shown.directory_mode), (Some(0o440), Some(0o550)));
         assert_eq!((shown.file_mask, shown.directory_mask, shown.override_recorded), (0o22, 0o22, true));
-        let iso = read("map=a,check=s,hide,unhide,cruft,nocompress,sbsector=32,block=2048,conv=b").read.iso;
-        assert_eq!((iso.map, iso.check, iso.session_start), (Map::Acorn, Some(Check::Strict), 32));
+        let iso = read("map=a,check=s,hide,unhide,cruft,nocompress,block=2048,conv=b").read.iso;
+        assert_eq!((iso.map, iso.check), (Map::Acorn, Some(Check::Strict)));
         assert!(iso.show_associated && iso.cruft && iso.no_compress && !iso.hide);
+        assert_eq!(read("sbsector=32,session=2").read.session, SessionChoice::Number(2));
+        assert_eq!(read("session=2,sbsector=32").read.session, SessionChoice::Sector(32));
         let selection = read("norock,nojoliet,tree=joliet").selection;
         assert!(selection.no_rock_ridge && selection.no_joliet && selection.tree == Some(TreeKind::Joliet));
         assert_eq!(read("iocharset=utf8").read.iso.charset, None);
@@ -245,7 +275,7 @@ mod tests {
             "umask=x",
             "map=x",
             "check=",
-            "session=1",
+            "session=x",
             "block=1000",
             "iocharset=klingon",
             "tree=hfs",

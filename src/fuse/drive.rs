@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::attr::{A_MOMENT, FOREVER, Inodes, NEVER, Packer};
+use super::attr::{A_MOMENT, Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
 use super::reply::{Reply, errno_of};
@@ -49,6 +49,8 @@ pub struct Drive {
     counter: Counter,
     survey: Survey,
     gifts: Option<Gifts>,
+    /// How long the kernel may remember names and attributes, in seconds.
+    valid: u64,
 }
 
 fn errno(error: &Error) -> Errno {
@@ -56,9 +58,9 @@ fn errno(error: &Error) -> Errno {
 }
 
 impl Drive {
-    pub fn new(tree: Arc<Tree>, presentation: Presentation, gifts: Option<Gifts>) -> Self {
+    pub fn new(tree: Arc<Tree>, presentation: Presentation, gifts: Option<Gifts>, valid: u64) -> Self {
         let inodes = Inodes { root: tree.root() };
-        Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts }
+        Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts, valid }
     }
 
     /// Answers a request.
@@ -136,7 +138,7 @@ impl Drive {
             Err(Error::NotFound) => {
                 // Where images come and go what is absent may be there the next moment.
                 let lasts = self.node_id(parent).is_ok_and(|parent| self.tree.lasts(parent));
-                packer.bare_entry(0, if lasts { FOREVER } else { NEVER });
+                packer.bare_entry(0, if lasts { self.valid } else { NEVER });
                 Ok(())
             }
             Err(error) => Err(errno(&error)),
@@ -145,7 +147,7 @@ impl Drive {
 
     /// How many seconds the kernel needn't ask again.
     fn valid(&self, id: NodeId) -> u64 {
-        if self.tree.lasts(id) { FOREVER } else { A_MOMENT }
+        if self.tree.lasts(id) { self.valid } else { A_MOMENT.min(self.valid) }
     }
 
     fn find(&self, parent: u64, name: &[u8]) -> Result<Shown> {

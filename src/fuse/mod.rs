@@ -16,10 +16,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use crate::mount::Server;
+use crate::mount::{Idleness, Server};
 use crate::tree::{Presentation, Tree};
 pub use activity::Activity;
+use attr::FOREVER;
 use connection::Connection;
 use drive::Drive;
 use gifts::Gifts;
@@ -39,6 +41,8 @@ pub struct Service {
     /// Another process may go on where one was killed.
     restarts: bool,
     activity: Arc<Activity>,
+    /// How long nobody may use the drive.
+    idle_limit: Option<Duration>,
     agreed: Option<(Protocol, Arc<Connection>)>,
 }
 
@@ -48,7 +52,22 @@ impl Service {
     pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>, restarts: bool) -> Self {
         let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
         let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
-        Self { tree: Arc::new(tree), presentation, loops, restarts, activity: Arc::default(), agreed: None }
+        Self {
+            tree: Arc::new(tree),
+            presentation,
+            loops,
+            restarts,
+            activity: Arc::default(),
+            idle_limit: None,
+            agreed: None,
+        }
+    }
+
+    /// Has the drive unmounted when nobody has used it for so long.
+    #[must_use]
+    pub fn with_idle_limit(mut self, limit: Option<Duration>) -> Self {
+        self.idle_limit = limit;
+        self
     }
 }
 
@@ -66,10 +85,18 @@ impl Server for Service {
             && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
+    fn idleness(&self) -> Option<Idleness> {
+        let activity = Arc::clone(&self.activity);
+        activity.touch();
+        self.idle_limit.map(|limit| Idleness { limit, clock: Box::new(move || activity.idle()) })
+    }
+
     fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {
         let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
         let gifts = Gifts::new(Arc::clone(&self.tree), Arc::clone(connection));
-        let drive = Drive::new(Arc::clone(&self.tree), self.presentation.clone(), gifts);
+        // Where use is to be seen the kernel has to ask again now and then.
+        let valid = self.idle_limit.map_or(FOREVER, |limit| limit.as_secs() / 4);
+        let drive = Drive::new(Arc::clone(&self.tree), self.presentation.clone(), gifts, valid);
         if takes_over && let Some(queue) = connection.first() {
             // What the former process had been asked and had not answered.
             notify(queue, Notice::Resend, &[], &[])?;

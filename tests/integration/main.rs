@@ -18,5 +18,7 @@ mod manifest;
 mod mounting;
 mod mutants;
 mod packages;
+mod sessions;
+mod system;
 mod tools;
 mod udf;

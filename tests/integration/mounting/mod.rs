@@ -8,7 +8,7 @@ mod library;
 mod names;
 mod open;
 mod places;
-mod rig;
+pub mod rig;
 mod takeover;
 mod times;
 
