@@ -73,6 +73,14 @@ impl Word {
         }
     }
 
+    /// As somebody begins to write it.
+    pub fn written(&self) -> String {
+        match self.action {
+            Action::Value(..) => format!("{}=", self.name),
+            _ => self.name.to_owned(),
+        }
+    }
+
     /// # Errors
     /// Why the value makes no sense.
     pub fn apply(&self, options: &mut Options, value: Option<&[u8]>) -> Result<Effect, Refusal> {
