@@ -14,6 +14,7 @@ use super::image::{self, shown};
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
+use super::verify;
 use crate::disc::Family;
 use crate::fuse::{self, Service};
 use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
@@ -37,6 +38,10 @@ pub struct MountArgs {
 
     #[command(flatten)]
     pub options: ImageArgs,
+
+    /// Verify the structure and the embedded checksums first, and mount only what is sound
+    #[arg(long)]
+    pub verify: bool,
 
     /// Stay in the foreground; Ctrl-C unmounts
     #[arg(short, long)]
@@ -109,6 +114,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     if let Some(threads) = args.threads.or(args.single_thread.then_some(1)) {
         options.mount.threads = Some(threads.into());
     }
+    options.mount.verify |= args.verify;
     options.mount.log = args.log.clone().or(options.mount.log);
     if (options.mount.writable && !args.read_only) || args.read_write {
         log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
@@ -167,6 +173,9 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
         return remount(&plan);
     }
     let opened = image::open(&plan.image, &plan.options)?;
+    if plan.options.mount.verify {
+        verify::before_mounting(&plan.image, &opened)?;
+    }
     if plan.fake {
         return Ok(Code::Success);
     }

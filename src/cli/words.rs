@@ -265,6 +265,9 @@ pub const WORDS: &[Word] = &[
     plain("dirsync", Access, "as in mount(8)", |o| o.mount.dir_sync = true),
     plain("noatime", Access, "as in mount(8)", |o| o.mount.no_atime = true),
     plain("remount", Access, "change the flags of what is mounted (root only)", |o| o.mount.remount = true),
+    plain("verify", Access, "verify the structure and embedded checksums first, and mount only what is sound", |o| {
+        o.mount.verify = true;
+    }),
     plain("allow_other", Access, "let all users look; the default for root", |o| o.mount.allow_other = Some(true)),
     plain("no_allow_other", Access, "let nobody but the mounting user look", |o| o.mount.allow_other = Some(false)),
     refused(

@@ -19,3 +19,4 @@ mod mutants;
 mod sessions;
 mod tools;
 mod udf;
+mod verify;

@@ -6,4 +6,4 @@ mod ends;
 mod helper;
 mod names;
 mod places;
-mod rig;
+pub mod rig;
