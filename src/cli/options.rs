@@ -60,6 +60,8 @@ pub struct MountOptions {
     /// `rw` was the last word on the matter.
     pub writable: bool,
     pub remount: bool,
+    /// Mount only what is sound.
+    pub verify: bool,
     /// `None`: as for a mount of the kernel's own where root mounts, else not.
     pub allow_other: Option<bool>,
     pub default_permissions: Option<bool>,
