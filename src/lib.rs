@@ -32,4 +32,4 @@ macro_rules! untrusting {
     )*};
 }
 
-untrusting!(container, disc, iso9660, source, tree, udf, volume);
+untrusting!(container, disc, iso9660, library, source, tree, udf, volume);

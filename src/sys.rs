@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use memmap2::MmapRaw;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -107,6 +108,15 @@ pub fn map_large_allocations() {
     // SAFETY: mallopt takes any numbers; at this time there is one thread.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1024 * 1024);
+    }
+}
+
+/// Gives memory that was freed back to the system, as far as the allocator has it lying about.
+pub fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim takes any number, and may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
@@ -221,4 +231,107 @@ pub fn ask(path: &CStr) -> Result<(), Errno> {
 pub fn exit_at_once(code: i32) -> ! {
     // SAFETY: _exit(2) takes any number and does not return.
     unsafe { libc::_exit(code) }
+}
+
+/// A track of a disc in a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Track {
+    /// The logical sector it begins at.
+    pub start: u32,
+    pub is_data: bool,
+}
+
+/// `struct cdrom_tochdr` of linux/cdrom.h.
+#[derive(Default)]
+#[repr(C)]
+struct TocHeader {
+    first: u8,
+    last: u8,
+}
+
+/// `struct cdrom_tocentry`; the address is a union whose other half is shorter.
+#[derive(Default)]
+#[repr(C)]
+struct TocEntry {
+    track: u8,
+    address_and_control: u8,
+    format: u8,
+    start: i32,
+    mode: u8,
+}
+
+/// `struct cdrom_multisession`.
+#[derive(Default)]
+#[repr(C)]
+struct LastSession {
+    start: i32,
+    is_xa: u8,
+    format: u8,
+}
+
+const CDROMREADTOCHDR: libc::c_ulong = 0x5305;
+const CDROMREADTOCENTRY: libc::c_ulong = 0x5306;
+const CDROMMULTISESSION: libc::c_ulong = 0x5310;
+const CDROM_LBA: u8 = 1;
+const CDROM_DATA_TRACK: u8 = 4;
+
+fn ask_drive<T>(device: &impl AsRawFd, request: libc::c_ulong, answer: &mut T) -> io::Result<()> {
+    // SAFETY: the three requests of this file write to the structure of linux/cdrom.h that `answer` is, and no further;
+    // what is no CD drive answers ENOTTY or EINVAL.
+    match unsafe { libc::ioctl(device.as_raw_fd(), request as _, std::ptr::from_mut(answer)) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The tracks of the disc in a drive, in their order.
+///
+/// # Errors
+/// For what is no CD drive, and without a disc.
+pub fn tracks(device: &impl AsRawFd) -> io::Result<Vec<Track>> {
+    let mut header = TocHeader::default();
+    ask_drive(device, CDROMREADTOCHDR, &mut header)?;
+    let entry = |track| {
+        let mut entry = TocEntry { track, format: CDROM_LBA, ..TocEntry::default() };
+        ask_drive(device, CDROMREADTOCENTRY, &mut entry)?;
+        let start = u32::try_from(entry.start).map_err(io::Error::other)?;
+        // Two halves of a byte; the control bits are the upper ones.
+        Ok(Track { start, is_data: entry.address_and_control >> 4 & CDROM_DATA_TRACK != 0 })
+    };
+    (header.first..=header.last).map(entry).collect()
+}
+
+/// The sector at which the last session of the disc in a drive begins; 0 where there is but one.
+///
+/// # Errors
+/// For what is no CD drive, and without a disc.
+pub fn last_session(device: &impl AsRawFd) -> io::Result<u32> {
+    let mut answer = LastSession { format: CDROM_LBA, ..LastSession::default() };
+    ask_drive(device, CDROMMULTISESSION, &mut answer)?;
+    // Linux, too, takes only the last session of an XA disc for one.
+    if answer.is_xa == 0 { Ok(0) } else { u32::try_from(answer.start).map_err(io::Error::other) }
+}
+
+/// Makes a file share blocks with another, as FICLONERANGE does it.
+///
+/// # Errors
+/// `EXDEV`, `EOPNOTSUPP` and the like where the file systems can't; `EINVAL` where the range does not fit their blocks.
+pub fn share_range(from: &File, at: u64, len: u64, to: &File, to_at: u64) -> io::Result<()> {
+    let range =
+        libc::file_clone_range { src_fd: from.as_raw_fd().into(), src_offset: at, src_length: len, dest_offset: to_at };
+    // SAFETY: the request reads a structure of this type, which lives until the call returns.
+    let result = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the kernel read a part of a file into the map of another, from `done` bytes of the map on; how many bytes it
+/// read. A map whose file has shrunk is an error, `EFAULT`, and no signal, as none of our code touches it.
+///
+/// # Errors
+/// What pread(2) says.
+pub fn read_into_map(file: &File, offset: i64, map: &MmapRaw, done: usize) -> io::Result<usize> {
+    let Some(len) = map.len().checked_sub(done) else { return Ok(0) };
+    // SAFETY: the pointer stays within the map, behind which `len` bytes lie, and no reference to them exists.
+    let read = unsafe { libc::pread(file.as_raw_fd(), map.as_mut_ptr().add(done).cast(), len, offset) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

@@ -9,7 +9,7 @@ use super::exit::{Code, Failure};
 use super::image::{self, Opened, shown};
 use super::options::ImageArgs;
 use super::output::{self, JsonText, human_size, rfc3339};
-use crate::disc::{Census, View};
+use crate::disc::{Census, Session, View};
 use crate::error::Defect;
 use crate::text::printable;
 
@@ -22,6 +22,9 @@ pub struct InfoArgs {
     /// Write a JSON object
     #[arg(long)]
     pub json: bool,
+    /// Look through the whole image for the sessions of a multi-session disc, and list them
+    #[arg(long)]
+    pub sessions: bool,
     #[command(flatten)]
     pub options: ImageArgs,
 }
@@ -29,7 +32,10 @@ pub struct InfoArgs {
 pub fn run(args: &InfoArgs) -> Result<Code, Failure> {
     let options = args.options.resolve()?;
     let opened = image::open(&args.image, &options)?;
-    let report = Report::new(&args.image, &opened);
+    let mut report = Report::new(&args.image, &opened);
+    if args.sessions {
+        report.sessions = Some(opened.disc.sessions().into_iter().zip(0..).map(SessionReport::new).collect());
+    }
     output::print(|out| {
         if args.json {
             serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
@@ -53,8 +59,28 @@ struct Report {
     missing: u64,
     trees: Vec<TreeReport>,
     defects: Vec<DefectReport>,
+    /// Only where they were asked for: finding them takes time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<Vec<SessionReport>>,
     #[serde(skip)]
     title: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionReport {
+    /// What `session=` takes.
+    number: u32,
+    /// What `sbsector=` takes: the logical sector it begins at.
+    start: u32,
+    /// The logical sector behind it.
+    end: u32,
+    label: String,
+}
+
+impl SessionReport {
+    fn new((session, number): (Session, u32)) -> Self {
+        Self { number, start: session.start, end: session.end, label: session.label }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +141,7 @@ impl Report {
                 .into_iter()
                 .map(|defect| DefectReport { at: defect.at, clause: defect.clause, what: defect.what })
                 .collect(),
+            sessions: None,
             title: shown(path),
         }
     }
@@ -149,6 +176,14 @@ impl Report {
             lines.line("files", &format!("{}{more}", tree.files))?;
             for named in tree.texts.iter().chain(&tree.times) {
                 lines.line(named.name, &printable(named.value.as_bytes()))?;
+            }
+        }
+        if let Some(sessions) = &self.sessions {
+            writeln!(lines.out)?;
+            for session in sessions {
+                let label = printable(session.label.as_bytes());
+                let text = format!("sectors {} to {}  {label}", session.start, session.end.saturating_sub(1));
+                lines.line(&format!("session {}", session.number), text.trim_end())?;
             }
         }
         let out = lines.out;

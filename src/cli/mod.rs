@@ -10,6 +10,7 @@ pub mod help;
 pub mod helper;
 pub mod image;
 pub mod info;
+pub mod library;
 pub mod list;
 pub mod listing;
 pub mod log;
@@ -18,8 +19,10 @@ pub mod ls;
 pub mod man;
 pub mod messages;
 pub mod mount;
+pub mod open;
 pub mod options;
 pub mod output;
+pub mod pages;
 pub mod pieces;
 pub mod place;
 pub mod progress;
@@ -72,8 +75,10 @@ enum Verb {
     Mount(Box<mount::MountArgs>),
     #[command(visible_aliases = ["umount", "eject", "detach"])]
     Unmount(unmount::UnmountArgs),
+    Library(library::LibraryArgs),
     #[command(visible_alias = "status")]
     List(list::ListArgs),
+    Open(open::OpenArgs),
     Fstab(fstab::FstabArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
@@ -91,7 +96,9 @@ impl Verb {
         match self {
             Self::Mount(args) => mount::run(args),
             Self::Unmount(args) => unmount::run(args),
+            Self::Library(args) => library::run(args),
             Self::List(args) => list::run(args),
+            Self::Open(args) => open::run(args),
             Self::Fstab(args) => fstab::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),

@@ -1,9 +1,10 @@
 //! `mount-iso mount`, the verb that is meant when there is none.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::geteuid;
@@ -11,14 +12,17 @@ use nix::unistd::geteuid;
 use super::announcer::{self, Announcer};
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
+use super::library;
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
 use super::sd_notify::Notifier;
 use crate::disc::Family;
-use crate::fuse::Service;
-use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
+use crate::fuse::{Renewal, Service};
+use crate::mount::{self, Confinement, Drive, Kind, MountError, Request, Standing, table};
+use crate::source::Watch;
 use crate::sys;
+use crate::tree::{Presentation, Tree};
 
 /// Mount an image; the command may be left out
 ///
@@ -99,7 +103,10 @@ pub struct MountArgs {
 /// A mount, once all words are understood.
 #[derive(Debug)]
 pub struct Plan {
+    /// The image; of a library its folder.
     pub image: PathBuf,
+    /// How long an image of a library is kept open unused; `None`: it is no library.
+    pub library: Option<Duration>,
     pub directory: Option<PathBuf>,
     pub make_directory: bool,
     pub foreground: bool,
@@ -108,6 +115,14 @@ pub struct Plan {
     /// Who is told when the drive is ready.
     pub announcer: Announcer,
     pub options: Options,
+}
+
+/// What a drive shows.
+#[derive(Debug)]
+pub struct Content {
+    pub tree: Tree,
+    pub presentation: Presentation,
+    pub renewal: Option<Renewal>,
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
@@ -141,6 +156,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     }
     carry_out(Plan {
         image: args.image.clone(),
+        library: None,
         directory: args.directory.clone(),
         make_directory: args.mkdir,
         foreground: args.foreground || args.debug,
@@ -193,7 +209,14 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     if plan.options.mount.remount {
         return remount(&plan);
     }
-    let opened = image::open(&plan.image, &plan.options)?;
+    let content = match plan.library {
+        Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
+        None => {
+            let opened = image::open(&plan.image, &plan.options)?;
+            let renewal = renewal(&plan.image, &plan.options);
+            Content { tree: opened.tree, presentation: opened.presentation, renewal }
+        }
+    };
     if plan.fake {
         return Ok(Code::Success);
     }
@@ -232,13 +255,19 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
                 }
                 log::warn!("{}: is also mounted on {}, perhaps with other options", shown(&plan.image), shown(other));
             }
-            let place = place::new(&opened.tree.info().label, &plan.image)?;
+            let place = place::new(&content.tree.info().label, &plan.image)?;
             (mount_on(&plan, &place)?, Some(place))
         }
     };
     let running = &plan.options.mount;
-    let service = Service::new(opened.tree, opened.presentation.clone(), running.threads, !running.no_restart)
-        .with_idle_limit(running.idle_timeout);
+    let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
+        .with_idle_limit(running.idle_timeout)
+        .with_renewal(content.renewal)
+        .confined(match plan.library {
+            _ if running.no_sandbox => Confinement::None,
+            Some(_) => Confinement::Readable,
+            None => Confinement::Descriptors,
+        });
     let mut announcer = std::mem::take(&mut plan.announcer);
     announcer.prints = plan.directory.is_none();
     announcer.point = place.map(|place| place.path);
@@ -269,6 +298,31 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     }
 }
 
+/// How the image is watched and read anew; `None` for what is no file: a disc in a drive is another disc.
+fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
+    let opened = (|| {
+        let file = File::open(image)?;
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        Ok(Some((Watch::new(image)?, file)))
+    })();
+    let (watch, file) = match opened {
+        Ok(opened) => opened?,
+        Err(error) => {
+            let error: io::Error = error;
+            log::warn!("{}: changes of the image will not be noticed: {error}", shown(image));
+            return None;
+        }
+    };
+    let (path, options) = (image.to_owned(), options.clone());
+    let reopen = move || match image::reopen(&file, &path, &options) {
+        Ok(opened) => Ok((opened.tree, opened.presentation)),
+        Err(failure) => Err(failure.message),
+    };
+    Some(Renewal::new(watch, Box::new(reopen)))
+}
+
 /// Whether nothing was asked for that changes what a drive shows.
 fn is_plain(options: &Options) -> bool {
     let usual = Options::of_this_user();
@@ -277,7 +331,7 @@ fn is_plain(options: &Options) -> bool {
 }
 
 /// Where this user has mounted the image already.
-fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
+pub(super) fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
     let user = geteuid().as_raw();
     let table = table::ours().unwrap_or_default();
     let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));

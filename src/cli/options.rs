@@ -68,6 +68,8 @@ pub struct MountOptions {
     pub threads: Option<usize>,
     /// No other serving process takes over where one was killed.
     pub no_restart: bool,
+    /// The serving process keeps its rights.
+    pub no_sandbox: bool,
     pub log: Option<PathBuf>,
     /// Unmounted when nobody has used it for so long.
     pub idle_timeout: Option<Duration>,
@@ -213,7 +215,7 @@ fn wrapped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disc::TreeKind;
+    use crate::disc::{SessionChoice, TreeKind};
     use crate::iso9660::{Check, Map};
 
     fn read(list: &str) -> Result<Options, Failure> {
@@ -229,9 +231,11 @@ mod tests {
         assert_eq!((shown.uid, shown.gid), (Some(5), Some(0)));
         assert_eq!((shown.file_mode, shown.directory_mode), (Some(0o440), Some(0o550)));
         assert_eq!((shown.file_mask, shown.directory_mask, shown.override_recorded), (0o22, 0o22, true));
-        let iso = read("map=a,check=s,hide,unhide,cruft,nocompress,sbsector=32,block=2048,conv=b").read.iso;
-        assert_eq!((iso.map, iso.check, iso.session_start), (Map::Acorn, Some(Check::Strict), 32));
+        let iso = read("map=a,check=s,hide,unhide,cruft,nocompress,block=2048,conv=b").read.iso;
+        assert_eq!((iso.map, iso.check), (Map::Acorn, Some(Check::Strict)));
         assert!(iso.show_associated && iso.cruft && iso.no_compress && !iso.hide);
+        assert_eq!(read("sbsector=32,session=2").read.session, SessionChoice::Number(2));
+        assert_eq!(read("session=2,sbsector=32").read.session, SessionChoice::Sector(32));
         let selection = read("norock,nojoliet,tree=joliet").selection;
         assert!(selection.no_rock_ridge && selection.no_joliet && selection.tree == Some(TreeKind::Joliet));
         assert_eq!(read("iocharset=utf8").read.iso.charset, None);
@@ -273,7 +277,7 @@ mod tests {
             "umask=x",
             "map=x",
             "check=",
-            "session=1",
+            "session=x",
             "block=1000",
             "iocharset=klingon",
             "tree=hfs",

@@ -8,7 +8,7 @@ use encoding_rs::{Encoding, UTF_8};
 use nix::unistd::{Group as SystemGroup, User};
 
 use super::options::Options;
-use crate::disc::TreeKind;
+use crate::disc::{SessionChoice, TreeKind};
 use crate::iso9660::{Check, Map};
 use crate::source::IoMode;
 
@@ -227,18 +227,18 @@ pub const WORDS: &[Word] = &[
     plain("nocompress", Tree, "show files compressed with zisofs as they are stored", |o| {
         o.read.iso.no_compress = true
     }),
-    value("session", Tree, "N", "session of a multi-session disc; this version reads the first, 0", |o, v| {
-        if number::<u32>(v)? != 0 {
-            return Err("only session 0 can be chosen in this version\nuse sbsector=N with the sector at which the \
-                        session begins"
-                .to_owned());
-        }
-        (o.read.iso.session_start, o.read.udf.session_start) = (0, 0);
-        Ok(())
-    }),
-    value("sbsector", Tree, "N", "sector at which the session begins (0)", |o, v| {
-        let sector = number(v)?;
-        (o.read.iso.session_start, o.read.udf.session_start) = (sector, sector);
+    value(
+        "session",
+        Tree,
+        "N",
+        "session of a multi-session disc, counted from 0; `info --sessions` lists them",
+        |o, v| {
+            o.read.session = SessionChoice::Number(number(v)?);
+            Ok(())
+        },
+    ),
+    value("sbsector", Tree, "N", "sector at which the session begins", |o, v| {
+        o.read.session = SessionChoice::Sector(number(v)?);
         Ok(())
     }),
     value("bs", Tree, "BYTES", "bytes of a sector (UDF); found without being told", |o, v| {
@@ -327,6 +327,9 @@ pub const WORDS: &[Word] = &[
             _ => return Err("is none of auto, mmap and pread".to_owned()),
         };
         Ok(())
+    }),
+    plain("nosandbox", Running, "the serving process keeps its rights; else it can open and start nothing", |o| {
+        o.mount.no_sandbox = true
     }),
     plain("norestart", Running, "the drive ends when its serving process does; else another one takes over", |o| {
         o.mount.no_restart = true

@@ -3,9 +3,11 @@
 mod census;
 mod choice;
 mod identify;
+mod session;
 
 pub use census::Census;
 pub use choice::{Chosen, Family, Selection, TreeKind};
+pub use session::{Session, SessionChoice};
 
 use crate::error::{Defect, Error, Result};
 use crate::iso9660::{self, Iso9660, IsoOptions, IsoTree, Naming};
@@ -43,6 +45,7 @@ impl View {
 pub struct ReadOptions {
     pub iso: IsoOptions,
     pub udf: UdfOptions,
+    pub session: SessionChoice,
 }
 
 /// An image, probed: the trees that can be opened, none of them read yet.
@@ -62,11 +65,12 @@ impl Disc {
     ///
     /// # Errors
     /// [`Error::NotADisc`] with the reason, [`Error::Damaged`] where nothing of the disc can be shown, or what the
-    /// medium says.
+    /// medium says; [`Error::Absent`] where the image has no session of the number that was asked for.
     pub fn probe(image: SharedSource, options: &ReadOptions) -> Result<Self> {
         if image.is_empty() {
             return Err(Error::NotADisc("the file is empty".to_owned()));
         }
+        let options = &session::choose(&image, options)?;
         let (udf, broken_udf) = match UdfVolume::read(&image, &options.udf) {
             Ok(udf) => (udf, None),
             Err(Error::Damaged(defect)) => (None, Some(defect)),
@@ -96,6 +100,11 @@ impl Disc {
     /// Every tree of the image, the richest first.
     pub fn views(&self) -> &[View] {
         &self.views
+    }
+
+    /// The sessions of the image, the oldest first; see [`Session`].  Looks through the whole image for them.
+    pub fn sessions(&self) -> Vec<Session> {
+        session::find(&self.image)
     }
 
     pub fn image(&self) -> &SharedSource {

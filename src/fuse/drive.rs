@@ -2,14 +2,15 @@
 //!
 //! `open` and `opendir` answer ENOSYS, so the kernel stops asking and there are no handles; `forget` needs no
 //! answer because node numbers are places on the disc; time-outs are as good as infinite because a disc does
-//! not change.
+//! not change. What does change is the root of a library: there time-outs are short, and directories are opened.
 
+use std::borrow::Cow;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::attr::{Inodes, NEVER, Packer};
+use super::attr::{A_MOMENT, Inode, Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
 use super::reply::{Reply, errno_of};
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_NAME;
 use crate::source::Segment;
 use crate::tree::{Presentation, Shown, Tree};
-use crate::volume::{Attribute, Directory, FileType, NodeId};
+use crate::volume::{Attribute, Directory, FileType, NodeId, Parts};
 
 /// Bytes of an entry of a READDIRPLUS answer without its name: `fuse_entry_out` and `fuse_dirent`.
 const ENTRY_PLUS: usize = 128 + 24;
@@ -57,8 +58,7 @@ fn errno(error: &Error) -> Errno {
 }
 
 impl Drive {
-    pub fn new(tree: Arc<Tree>, presentation: Presentation, gifts: Option<Gifts>, valid: u64) -> Self {
-        let inodes = Inodes { root: tree.root() };
+    pub fn new(tree: Arc<Tree>, presentation: Presentation, inodes: Inodes, gifts: Option<Gifts>, valid: u64) -> Self {
         Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts, valid }
     }
 
@@ -79,12 +79,14 @@ impl Drive {
             }
             Operation::Lookup { name } => self.lookup(inode, name, packer),
             Operation::GetAttr => self.shown(inode).map(|shown| {
-                packer.attributes(&shown, inode, self.valid);
+                packer.attributes(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
             }),
             Operation::Statx => self.shown(inode).map(|shown| {
-                packer.statx(&shown, inode, self.valid);
+                packer.statx(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
             }),
             Operation::ReadLink => self.read_link(inode, packer),
+            Operation::OpenDir => self.open_dir(inode, packer),
+            Operation::ReleaseDir => Ok(()),
             Operation::ReadDir(range) => self.read_dir(inode, range, false, packer),
             Operation::ReadDirPlus(range) => self.read_dir(inode, range, true, packer),
             Operation::StatFs => {
@@ -129,15 +131,22 @@ impl Drive {
         }
         match self.find(parent, name) {
             Ok(shown) => {
-                packer.entry(&shown, self.inodes.inode(shown.id), self.valid);
+                packer.entry(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
                 Ok(())
             }
             Err(Error::NotFound) => {
-                packer.bare_entry(0, self.valid);
+                // Where images come and go what is absent may be there the next moment.
+                let lasts = self.node_id(parent).is_ok_and(|parent| self.tree.lasts(parent));
+                packer.bare_entry(0, if lasts { self.valid } else { NEVER });
                 Ok(())
             }
             Err(error) => Err(errno(&error)),
         }
+    }
+
+    /// How many seconds the kernel needn't ask again.
+    fn valid(&self, id: NodeId) -> u64 {
+        if self.tree.lasts(id) { self.valid } else { A_MOMENT.min(self.valid) }
     }
 
     fn find(&self, parent: u64, name: &[u8]) -> Result<Shown> {
@@ -184,47 +193,76 @@ impl Drive {
         }
     }
 
-    /// The entry at a position: `.`, `..`, and then those of the directory.
-    fn entry<'a>(&self, directory: &'a Directory, id: NodeId, position: u64) -> Option<(NodeId, FileType, &'a [u8])> {
+    /// On a disc the kernel need never ask for leave to list a directory, and may keep what it was told. In a
+    /// library it has to ask, for the root changes.
+    fn open_dir(&self, inode: u64, packer: &mut Packer) -> Result<(), Errno> {
+        const KEEP_CACHE: u32 = 1 << 1;
+        const CACHE_DIR: u32 = 1 << 3;
+        let parts = self.tree.parts().ok_or(Errno::ENOSYS)?;
+        let id = self.node_id(inode).map_err(|error| errno(&error))?;
+        let flags = if id == self.tree.root() {
+            parts.refresh().map_err(|error| errno(&error))?;
+            0
+        } else {
+            KEEP_CACHE | CACHE_DIR
+        };
+        packer.u64(0).u32(flags).u32(0);
+        Ok(())
+    }
+
+    /// What a directory can be listed from.
+    fn listing(&self, inode: u64) -> Result<(NodeId, Listing<'_>)> {
+        let id = self.node_id(inode)?;
+        Ok((
+            id,
+            match self.tree.parts() {
+                Some(parts) if id == self.tree.root() => Listing::Parts(parts),
+                _ => Listing::Directory(self.tree.directory(id)?),
+            },
+        ))
+    }
+
+    /// The entry at a position, or behind it: `.`, `..`, and then those of the directory.
+    fn entry<'a>(&self, listing: &'a Listing<'_>, id: NodeId, position: u64) -> Option<Entry<'a>> {
+        let entry = |id, name: &'static [u8]| {
+            let name = Cow::Borrowed(name);
+            Some(Entry { next: position + 1, id, kind: FileType::Directory, name })
+        };
         match position {
-            0 => Some((id, FileType::Directory, b".")),
-            1 => Some((self.tree.parent(id).unwrap_or(id), FileType::Directory, b"..")),
-            _ => {
-                let entry = directory.get(usize::try_from(position.checked_sub(2)?).ok()?)?;
-                Some((entry.id, entry.kind, entry.name))
-            }
+            0 => entry(id, b"."),
+            1 => entry(self.tree.parent(id).unwrap_or(id), b".."),
+            _ => listing.entry(position - 2),
         }
     }
 
     fn read_dir(&self, inode: u64, range: Range, plus: bool, packer: &mut Packer) -> Result<(), Errno> {
-        let found = self.node_id(inode).and_then(|id| Ok((id, self.tree.directory(id)?)));
-        let (id, directory) = found.map_err(|error| errno(&error))?;
+        let (id, listing) = self.listing(inode).map_err(|error| errno(&error))?;
         let room = usize::try_from(range.size).unwrap_or(usize::MAX);
         let fixed = if plus { ENTRY_PLUS } else { ENTRY };
         let mut position = range.offset;
-        while let Some((entry, kind, name)) = self.entry(&directory, id, position) {
-            position += 1;
-            if packer.len() + (fixed + name.len()).next_multiple_of(8) > room {
+        while let Some(entry) = self.entry(&listing, id, position) {
+            position = entry.next;
+            if packer.len() + (fixed + entry.name.len()).next_multiple_of(8) > room {
                 break;
             }
-            let inode = self.inodes.inode(entry);
+            let inode = self.inodes.inode(entry.id);
             if plus {
-                let kind = self.entry_plus(entry, inode, kind, name, packer);
-                packer.dirent(inode, position, kind, name);
+                let kind = self.entry_plus(entry.id, inode, entry.kind, &entry.name, packer);
+                packer.dirent(inode.shown, position, kind, &entry.name);
             } else {
                 // A directory of UDF does not tell symbolic links and devices from files.
-                let kind = self.tree.node(entry).map_or(kind, |node| node.kind);
-                packer.dirent(inode, position, kind, name);
+                let kind = self.tree.node(entry.id).map_or(entry.kind, |node| node.kind);
+                packer.dirent(inode.shown, position, kind, &entry.name);
             }
         }
-        if let Some(gifts) = self.gifts.as_ref().filter(|_| plus) {
-            gifts.listed(id, &directory);
+        if let (Some(gifts), true, Listing::Directory(directory)) = (&self.gifts, plus, &listing) {
+            gifts.listed(id, directory);
         }
         Ok(())
     }
 
     /// The attributes that go before an entry; what kind of file it is.
-    fn entry_plus(&self, id: NodeId, inode: u64, kind: FileType, name: &[u8], packer: &mut Packer) -> FileType {
+    fn entry_plus(&self, id: NodeId, inode: Inode, kind: FileType, name: &[u8], packer: &mut Packer) -> FileType {
         if matches!(name, b"." | b"..") {
             // The kernel takes no attributes from these.
             packer.bare_entry(0, NEVER);
@@ -232,7 +270,7 @@ impl Drive {
         }
         match self.shown_node(id) {
             Ok(shown) => {
-                packer.entry(&shown, inode, self.valid);
+                packer.entry(&shown, inode, self.valid(shown.id));
                 shown.kind
             }
             // A file whose attributes can't be had is listed all the same, without them; whoever asks for them
@@ -293,6 +331,39 @@ impl Drive {
         }
         // The end of a file counts as a hole, for whoever is before it.
         if wants_hole && offset < body.len() { Ok(body.len()) } else { Err(Errno::ENXIO) }
+    }
+}
+
+/// Where the entries of a directory come from.
+enum Listing<'a> {
+    Directory(Arc<Directory>),
+    /// These come and go while they are listed, so their place in the listing is their number.
+    Parts(&'a dyn Parts),
+}
+
+struct Entry<'a> {
+    /// The position to go on from.
+    next: u64,
+    id: NodeId,
+    kind: FileType,
+    name: Cow<'a, [u8]>,
+}
+
+impl Listing<'_> {
+    /// The entry at a position behind `.` and `..`.
+    fn entry(&self, position: u64) -> Option<Entry<'_>> {
+        match self {
+            Self::Directory(directory) => {
+                let entry = directory.get(usize::try_from(position).ok()?)?;
+                let name = Cow::Borrowed(entry.name);
+                Some(Entry { next: position + 3, id: entry.id, kind: entry.kind, name })
+            }
+            Self::Parts(parts) => {
+                let part = parts.after(position)?;
+                let name = Cow::Owned(part.name);
+                Some(Entry { next: part.number + 2, id: part.id, kind: FileType::Directory, name })
+            }
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Operation<'a> {
     Statx,
     ReadLink,
     Read(Range),
+    OpenDir,
+    ReleaseDir,
     ReadDir(Range),
     ReadDirPlus(Range),
     StatFs,
@@ -83,7 +85,9 @@ fn operation(opcode: u32, body: &[u8]) -> Option<Operation<'_>> {
         17 => Operation::StatFs,
         22 => Operation::GetXattr { size: fields.u32(0)?, name: text(body.get(8..)?)? },
         23 => Operation::ListXattr { size: fields.u32(0)? },
+        27 => Operation::OpenDir,
         28 => Operation::ReadDir(range()?),
+        29 => Operation::ReleaseDir,
         38 => Operation::Destroy,
         44 => Operation::ReadDirPlus(range()?),
         46 => Operation::Seek { offset: fields.u64(8)?, whence: fields.u32(16)? },
@@ -91,7 +95,7 @@ fn operation(opcode: u32, body: &[u8]) -> Option<Operation<'_>> {
         // SETATTR, SYMLINK, MKNOD, MKDIR, UNLINK, RMDIR, RENAME, LINK, WRITE, SETXATTR, REMOVEXATTR, CREATE,
         // FALLOCATE, RENAME2, COPY_FILE_RANGE, TMPFILE.
         4 | 6 | 8..=13 | 16 | 21 | 24 | 35 | 43 | 45 | 47 | 51 => Operation::Writing,
-        // OPEN, RELEASE, FLUSH, OPENDIR, ACCESS, INTERRUPT and all that comes to be.
+        // OPEN, RELEASE, FLUSH, ACCESS, INTERRUPT and all that comes to be.
         _ => Operation::Unsupported,
     })
 }

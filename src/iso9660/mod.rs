@@ -20,7 +20,7 @@ mod zisofs;
 
 pub use options::{Check, IsoOptions, Map};
 pub use volume::Iso9660;
-pub use volume_set::{IsoTree, VolumeSet};
+pub use volume_set::{IsoTree, VolumeSet, session};
 
 /// Which names a tree is read with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

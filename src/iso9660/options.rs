@@ -37,6 +37,6 @@ pub struct IsoOptions {
     pub no_compress: bool,
     /// `iocharset=`: the encoding that Joliet names are shown in; `None` is UTF-8.
     pub charset: Option<&'static Encoding>,
-    /// `sbsector=`: the logical sector that the session begins at; its descriptors follow 16 sectors later.
+    /// The logical sector that the session begins at; its descriptors follow 16 sectors later.
     pub session_start: u32,
 }

@@ -245,6 +245,33 @@ fn announcement(area: &[u8], at: u64, skip: u8, reader: &Reader<'_>) -> Announce
     found
 }
 
+/// The Volume Identifier and the block of the root directory of a session whose Primary Volume Descriptor lies 16 sectors
+/// behind `start`.
+///
+/// `None` where the root directory does not say itself that it is there, as in a part of an image with block numbers that
+/// count from elsewhere. At the beginning of the image that is not asked for.
+pub fn session(image: &SharedSource, start: u32) -> Option<(String, u32)> {
+    let at = u64::from(start).saturating_add(SYSTEM_AREA).saturating_mul(LOGICAL_SECTOR);
+    let mut bytes = Box::new([0; 2048]);
+    image.read_exact_at(bytes.as_mut_slice(), at).ok()?;
+    let descriptor = Descriptor::new(bytes, at).filter(|descriptor| descriptor.kind() == Kind::Primary)?;
+    let root = descriptor.root();
+    let block = root.location().little;
+    let block_size = u32::from(descriptor.logical_block_size().little);
+    let geometry = Geometry { block_size, image: image.len(), volume: None };
+    let is_here = || {
+        let behind = geometry.address(block) > at;
+        let mut record = [0; 255];
+        let directory = geometry.directory(&root);
+        let available = usize::try_from(directory.len).unwrap_or(usize::MAX).min(record.len());
+        let bytes = record.get_mut(..available)?;
+        image.read_exact_at(bytes, directory.start).ok()?;
+        let own = Record::new(bytes.get(..usize::from(*bytes.first()?))?, directory.start)?;
+        Some(behind && own.is_self() && own.location().little == block)
+    };
+    (start == 0 || is_here() == Some(true)).then(|| (descriptor.volume_identifier(), block))
+}
+
 /// All descriptors of a session up to its terminator.
 fn descriptors(metadata: &Cached, notes: &Notes, session: u64) -> Result<Vec<Descriptor>> {
     let first = session.saturating_add(SYSTEM_AREA);

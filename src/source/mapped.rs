@@ -13,7 +13,7 @@ use memmap2::{Mmap, UncheckedAdvice};
 
 use crate::limits::LENT_BYTES;
 
-use super::{Source, range_within};
+use super::{InFile, Source, range_within};
 
 /// Bytes of a memory map, good for nothing but handing to a system call.
 #[derive(Debug)]
@@ -80,6 +80,10 @@ impl Source for Mapped {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         range_within(offset, buffer.len(), self.len())?;
         self.file.read_exact_at(buffer, offset)
+    }
+
+    fn in_file(&self, offset: u64) -> Option<InFile<'_>> {
+        Some(InFile { file: &self.file, at: offset, len: self.len().checked_sub(offset)? })
     }
 
     fn lend(&self, range: Range<u64>) -> Option<Lent<'_>> {

@@ -127,15 +127,24 @@ impl Sectors<'_> {
     }
 }
 
-/// Whether the Volume Recognition Sequence (2/9.1) announces NSR02 or NSR03.
-pub fn is_recognized(metadata: &Cached) -> bool {
+/// Whether the Volume Recognition Sequence (2/9.1) of the session announces NSR02 or NSR03.
+pub fn is_recognized(metadata: &Cached, options: &UdfOptions) -> bool {
+    let sector = u64::from(options.block_size.unwrap_or(2048));
+    let start = u64::from(options.session_start).saturating_mul(sector).saturating_add(RECOGNITION);
     // Structures of 2048 bytes, or one a sector where sectors are larger. The sequence ends with what is none.
     (0..64_u64).any(|number| {
         let mut structure = [0; 7];
-        let at = RECOGNITION.saturating_add(number.saturating_mul(2048));
+        let at = start.saturating_add(number.saturating_mul(2048));
         metadata.read_exact_at(&mut structure, at).is_ok()
             && matches!(structure.get(1..6), Some(b"NSR02" | b"NSR03"))
     })
+}
+
+/// Whether the anchor of the session that begins at a sector of 2048 bytes is in its place.
+pub fn has_anchor(metadata: &Cached, session: u32) -> bool {
+    let sectors = Sectors { metadata, notes: &Notes::default(), size: 2048 };
+    let tag = session.checked_add(256).and_then(|sector| sectors.tagged(sector)).map(|(tag, _)| tag);
+    tag.is_some_and(|tag| tag.identifier == id::ANCHOR && tag.trust == Trust::Whole)
 }
 
 /// Looks for an Anchor Volume Descriptor Pointer (3/8.4.2.1).
@@ -155,8 +164,13 @@ pub fn anchor(metadata: &Cached, notes: &Notes, options: &UdfOptions) -> Option<
             reserve: Extent::read(&bytes, 24),
         })
     };
+    // Linux, too, looks in the usual places where the one that it was told has none.
     if let Some(sector) = options.anchor {
-        return sizes.iter().find_map(|size| try_at(*size, sector));
+        if let Some(found) = sizes.iter().find_map(|size| try_at(*size, sector)) {
+            return Some(found);
+        }
+        let what = format!("no anchor is at sector {sector}, which `anchor=` names: the usual places are tried");
+        notes.report(Defect::new(0, "ECMA-167 3/8.4.2.1", what));
     }
     let session = options.session_start;
     // 256 first for every size: an anchor there decides the size. Then the ends, and 512 for unfinished discs.

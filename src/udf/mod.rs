@@ -14,4 +14,4 @@ mod timestamp;
 mod volume;
 
 pub use options::UdfOptions;
-pub use volume::{Udf, UdfVolume};
+pub use volume::{Udf, UdfVolume, is_session};

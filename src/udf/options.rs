@@ -9,7 +9,7 @@ pub struct UdfOptions {
     pub anchor: Option<u32>,
     /// `lastblock=`: the last sector of the medium.
     pub last_block: Option<u32>,
-    /// `session=`: the sector that the session begins at.
+    /// The sector that the session begins at.
     pub session_start: u32,
     /// `novrs`: do without the Volume Recognition Sequence.
     pub no_recognition: bool,

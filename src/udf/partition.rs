@@ -10,6 +10,9 @@ pub struct Span {
     /// Byte address in the image.
     pub start: u64,
     pub blocks: u64,
+    /// The partition is that of a later session: genisoimage names the blocks of earlier ones, which lie before it, by
+    /// numbers that lead there when added up in 32 bits, as Linux does.
+    pub is_later: bool,
 }
 
 /// Where a logical block is, and how many follow it there.
@@ -44,8 +47,14 @@ impl Span {
             Some(blocks) => {
                 Run { address: block.checked_mul(block_size).and_then(|at| at.checked_add(self.start)), blocks }
             }
-            None => Run { address: None, blocks: u64::MAX },
+            None => self.earlier(block, block_size).unwrap_or(Run { address: None, blocks: u64::MAX }),
         }
+    }
+
+    /// The place of a block of an earlier session.
+    fn earlier(self, block: u64, block_size: u64) -> Option<Run> {
+        let back = (1_u64 << 32).checked_sub(block).filter(|back| self.is_later && *back > 0)?;
+        Some(Run { address: Some(self.start.checked_sub(back.checked_mul(block_size)?)?), blocks: back })
     }
 }
 
@@ -130,7 +139,7 @@ fn in_file(file: &ExtentList, block: u64, size: u64) -> Run {
 mod tests {
     use super::*;
 
-    const BASE: Span = Span { start: 10_000, blocks: 100 };
+    const BASE: Span = Span { start: 10_000, blocks: 100, is_later: false };
 
     #[test]
     fn udf_2_2_9_moved_packets() {
@@ -150,6 +159,15 @@ mod tests {
         for block in 1..5 {
             assert_eq!(map.locate(block, 2048).address, None, "{block}");
         }
+    }
+
+    #[test]
+    fn a_later_session_reaches_back_to_earlier_ones() {
+        let map = PartitionMap::Physical(Span { start: 100 * 2048, is_later: true, ..BASE });
+        assert_eq!(map.locate(0u32.wrapping_sub(7), 2048), Run { address: Some(93 * 2048), blocks: 7 });
+        assert_eq!(map.locate(0u32.wrapping_sub(100), 2048).address, Some(0));
+        assert_eq!(map.locate(0u32.wrapping_sub(101), 2048).address, None);
+        assert_eq!(map.locate(100, 2048).address, None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::allocation;
 use super::descriptor::{PartitionDescriptor, Sequence};
 use super::icb::{Address, Icb, file_type};
+use super::options::UdfOptions;
 use super::partition::{PartitionMap, Span};
 use super::tag::{self, Trust, id};
 use crate::bytes::{u8_at, u16_le, u32_le};
@@ -24,6 +25,10 @@ pub struct Space {
     pub metadata: Arc<Cached>,
     pub notes: Arc<Notes>,
     pub block_size: u32,
+    /// Where what was recorded ends: the end of the image, or of the session that is read.
+    end: u64,
+    /// The session that is read is not the first.
+    is_later: bool,
     partitions: Vec<PartitionMap>,
 }
 
@@ -37,23 +42,31 @@ pub struct Block {
 
 impl Space {
     /// Opens the partitions that a volume names.
-    pub fn open(metadata: Arc<Cached>, notes: Arc<Notes>, sequence: &Sequence) -> Self {
+    pub fn open(metadata: Arc<Cached>, notes: Arc<Notes>, sequence: &Sequence, options: &UdfOptions) -> Self {
         let block_size = sequence.volume.block_size;
-        let mut space = Self { metadata, notes, block_size, partitions: Vec::new() };
-        for map in &sequence.volume.maps {
-            // Later maps may lie in earlier ones (metadata in a virtual partition), so they are opened in turn;
-            // a second round opens those that needed a later one.
-            let opened = space.open_map(map, sequence);
-            space.partitions.push(opened);
-        }
-        for (index, map) in sequence.volume.maps.iter().enumerate() {
-            if matches!(space.partitions.get(index), Some(PartitionMap::Unusable(_))) {
-                let opened = space.open_map(map, sequence);
-                if let Some(slot) = space.partitions.get_mut(index) {
-                    *slot = opened;
+        let sectors = options.last_block.map_or(u64::MAX, |last| u64::from(last).saturating_add(1));
+        let end = sectors.saturating_mul(u64::from(sequence.sector_size)).min(metadata.len());
+        let is_later = options.session_start > 0;
+        let mut space = Self { metadata, notes, block_size, end, is_later, partitions: Vec::new() };
+        let maps = &sequence.volume.maps;
+        space.partitions.resize_with(maps.len(), || PartitionMap::Unusable("it was not opened".to_owned()));
+        // Maps may lie in others (metadata in a virtual partition, that in a physical one) and stand in any order: each
+        // round opens those whose partition was opened before, until a round opens none.
+        let mut opens = true;
+        while opens {
+            opens = false;
+            for (index, map) in maps.iter().enumerate() {
+                if matches!(space.partitions.get(index), Some(PartitionMap::Unusable(_))) {
+                    let opened = space.open_map(map, sequence);
+                    opens |= !matches!(opened, PartitionMap::Unusable(_));
+                    if let Some(slot) = space.partitions.get_mut(index) {
+                        *slot = opened;
+                    }
                 }
             }
-            if let Some(PartitionMap::Unusable(why)) = space.partitions.get(index) {
+        }
+        for (index, map) in space.partitions.iter().enumerate() {
+            if let PartitionMap::Unusable(why) = map {
                 let what = format!("partition {index} can't be used: {why}");
                 space.notes.report(Defect::new(0, "UDF 2.2.8", what));
             }
@@ -184,12 +197,12 @@ impl Space {
 
     fn open_map(&self, map: &[u8], sequence: &Sequence) -> PartitionMap {
         let opened = match u8_at(map, 0) {
-            1 => base(sequence, u16_le(map, 4)).map(PartitionMap::Physical),
+            1 => self.base(sequence, u16_le(map, 4)).map(PartitionMap::Physical),
             2 => {
                 let identifier = map.get(5..28).unwrap_or_default();
                 let is = |name: &[u8]| identifier.starts_with(name);
-                base(sequence, u16_le(map, 38)).and_then(|base| match () {
-                    () if is(b"*UDF Virtual Partition") => self.virtual_partition(base, sequence),
+                self.base(sequence, u16_le(map, 38)).and_then(|base| match () {
+                    () if is(b"*UDF Virtual Partition") => self.virtual_partition(base, u16_le(map, 38), sequence),
                     () if is(b"*UDF Sparable Partition") => self.sparable(base, map, sequence),
                     () if is(b"*UDF Metadata Partition") => self.metadata_partition(map, sequence),
                     () => Err(format!("its type is unknown ({})", crate::text::printable(identifier))),
@@ -200,12 +213,26 @@ impl Space {
         opened.unwrap_or_else(PartitionMap::Unusable)
     }
 
+    /// The blocks of the partition with a number.
+    fn base(&self, sequence: &Sequence, number: u16) -> Result<Span, String> {
+        let found: Option<&PartitionDescriptor> = sequence.partitions.iter().find(|found| found.number == number);
+        let found = found.ok_or_else(|| format!("no Partition Descriptor has the number {number}"))?;
+        Ok(Span {
+            start: u64::from(found.start).saturating_mul(u64::from(sequence.sector_size)),
+            blocks: u64::from(found.length)
+                .saturating_mul(u64::from(sequence.sector_size))
+                .checked_div(u64::from(sequence.volume.block_size))
+                .unwrap_or(0),
+            is_later: self.is_later,
+        })
+    }
+
     /// UDF 2.2.11: the table is a file whose ICB is in the last block that was written.
-    fn virtual_partition(&self, base: Span, sequence: &Sequence) -> Result<PartitionMap, String> {
+    fn virtual_partition(&self, base: Span, number: u16, sequence: &Sequence) -> Result<PartitionMap, String> {
         let size = u64::from(self.block_size);
-        let index = sequence.volume.maps.iter().position(|map| u8_at(map, 0) == 1);
+        let index = sequence.volume.maps.iter().position(|map| u8_at(map, 0) == 1 && u16_le(map, 4) == number);
         let partition = index.and_then(|index| u16::try_from(index).ok()).ok_or("it has no physical partition")?;
-        let blocks = self.metadata.len().saturating_sub(base.start).div_ceil(size.max(1));
+        let blocks = self.end.saturating_sub(base.start).div_ceil(size.max(1));
         // A disc that is not closed says a length of 0 or of all the medium: the image's end counts.
         let last = blocks.saturating_sub(1);
         for back in 0..VAT_SEARCH.min(blocks) {
@@ -332,17 +359,4 @@ impl Space {
 enum Entry {
     Direct(Icb),
     Indirect(Address),
-}
-
-/// The blocks of the partition with a number.
-fn base(sequence: &Sequence, number: u16) -> Result<Span, String> {
-    let found: Option<&PartitionDescriptor> = sequence.partitions.iter().find(|found| found.number == number);
-    let found = found.ok_or_else(|| format!("no Partition Descriptor has the number {number}"))?;
-    Ok(Span {
-        start: u64::from(found.start).saturating_mul(u64::from(sequence.sector_size)),
-        blocks: u64::from(found.length)
-            .saturating_mul(u64::from(sequence.sector_size))
-            .checked_div(u64::from(sequence.volume.block_size))
-            .unwrap_or(0),
-    })
 }

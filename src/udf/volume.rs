@@ -39,7 +39,7 @@ impl UdfVolume {
     pub fn read(image: &SharedSource, options: &UdfOptions) -> Result<Option<Self>> {
         let metadata = Arc::new(Cached::new(image.clone()));
         let notes = Arc::new(Notes::default());
-        if !options.no_recognition && !descriptor::is_recognized(&metadata) {
+        if !options.no_recognition && !descriptor::is_recognized(&metadata, options) {
             return Ok(None);
         }
         let damaged = |at: u64, clause, what: &str| Error::damaged(at, clause, what);
@@ -54,7 +54,7 @@ impl UdfVolume {
             let what = format!("the Logical Block Size is {size}");
             return Err(Error::damaged(at, "ECMA-167 3/10.6.4", what));
         }
-        let space = Space::open(Arc::clone(&metadata), Arc::clone(&notes), &sequence);
+        let space = Space::open(Arc::clone(&metadata), Arc::clone(&notes), &sequence, options);
         let root = file_set(&space, sequence.volume.file_set)?;
         let icb = space.icb(root)?;
         if icb.kind() != Some(FileType::Directory) {
@@ -64,6 +64,14 @@ impl UdfVolume {
         let detail = detail(&sequence.volume);
         Ok(Some(Self { info, detail, space: Arc::new(space), root }))
     }
+}
+
+/// Whether a session begins at a sector of 2048 bytes: its recognition sequence stands 16 sectors behind it and its anchor,
+/// which says itself where it is, 256. At the beginning of the image the anchor may be elsewhere.
+pub fn is_session(image: &SharedSource, start: u32) -> bool {
+    let options = UdfOptions { session_start: start, ..UdfOptions::default() };
+    let metadata = Cached::new(image.clone());
+    descriptor::is_recognized(&metadata, &options) && (start == 0 || descriptor::has_anchor(&metadata, start))
 }
 
 /// The root directory that the prevailing File Set Descriptor (4/14.1) names.

@@ -1,8 +1,10 @@
 //! The contract between a file system on a disc and everything that shows it.
 
 mod directory;
+mod parts;
 
 pub use directory::{Directory, DirectoryBuilder, Entry, Gap, NameMatch};
+pub use parts::{Part, Parts};
 
 use std::fmt::Debug;
 use std::num::NonZeroU64;
@@ -154,4 +156,8 @@ pub trait Volume: Send + Sync + Debug {
     fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>>;
     /// The defects met and tolerated until now.
     fn notes(&self) -> &crate::notes::Notes;
+    /// The parts of a volume that is made up of such.
+    fn parts(&self) -> Option<&dyn Parts> {
+        None
+    }
 }

@@ -155,8 +155,19 @@ fn partitions(add: &mut dyn FnMut(&str, Image)) {
     }
     add("metadata-first", common(new(0x250).maps(&[Map::metadata(), Map::Physical])));
     add("metadata-sparable", common(new(0x250).maps(&[Map::sparable(), Map::metadata()])));
-    add("metadata-virtual", common(new(0x260).maps(&[Map::Physical, Map::vat(), Map::metadata()])).anchors(&open));
-    add("virtual-first", common(new(0x260).maps(&[Map::vat(), Map::Physical, Map::metadata()])).anchors(&open));
+    // ECMA-167 3/10.6.13: maps stand in any order, those that lie in others before or behind them.
+    let (physical, vat, metadata) = (Map::Physical, Map::vat(), Map::metadata());
+    for (name, maps) in [
+        ("metadata-virtual", [&physical, &vat, &metadata]),
+        ("virtual-first", [&vat, &physical, &metadata]),
+        ("metadata-first-virtual-last", [&metadata, &physical, &vat]),
+        ("metadata-virtual-physical", [&metadata, &vat, &physical]),
+        ("virtual-metadata-physical", [&vat, &metadata, &physical]),
+        ("virtual-last", [&physical, &metadata, &vat]),
+    ] {
+        add(name, common(new(0x260).maps(&maps.map(Clone::clone))).anchors(&open));
+    }
+    add("metadata-sparable-swapped", common(new(0x250).maps(&[Map::metadata(), Map::sparable()])));
     // ECMA-167 3/10.6.13: a reference is the number of a map, not of a partition.
     for (name, maps) in [("two", [Map::Physical, Map::Second]), ("two-swapped", [Map::Second, Map::Physical])] {
         let second = maps.iter().position(|map| *map == Map::Second).map(|at| at as u16);
