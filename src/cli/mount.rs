@@ -17,6 +17,7 @@ use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
 use super::sd_notify::Notifier;
+use super::verify;
 use crate::disc::Family;
 use crate::fuse::{Renewal, Service};
 use crate::mount::{self, Confinement, Drive, Kind, MountError, Request, Standing, table};
@@ -42,6 +43,10 @@ pub struct MountArgs {
 
     #[command(flatten)]
     pub options: ImageArgs,
+
+    /// Verify the structure and the embedded checksums first, and mount only what is sound
+    #[arg(long)]
+    pub verify: bool,
 
     /// Stay in the foreground; Ctrl-C unmounts
     #[arg(short, long)]
@@ -150,6 +155,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
             .hint("whoever starts mount-iso has to leave it open: `mount-iso --ready-fd 3 IMAGE 3>FILE`"));
     }
     let announcer = Announcer::new(args.ready_fd);
+    options.mount.verify |= args.verify;
     options.mount.log = args.log.clone().or(options.mount.log);
     if (options.mount.writable && !args.read_only) || args.read_write {
         log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
@@ -213,6 +219,9 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
         Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
         None => {
             let opened = image::open(&plan.image, &plan.options)?;
+            if plan.options.mount.verify {
+                verify::before_mounting(&plan.image, &opened)?;
+            }
             let renewal = renewal(&plan.image, &plan.options);
             Content { tree: opened.tree, presentation: opened.presentation, renewal }
         }
@@ -316,9 +325,14 @@ fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
         }
     };
     let (path, options) = (image.to_owned(), options.clone());
-    let reopen = move || match image::reopen(&file, &path, &options) {
-        Ok(opened) => Ok((opened.tree, opened.presentation)),
-        Err(failure) => Err(failure.message),
+    let reopen = move || {
+        let opened = image::reopen(&file, &path, &options).and_then(|opened| {
+            if options.mount.verify {
+                verify::before_mounting(&path, &opened)?;
+            }
+            Ok(opened)
+        });
+        opened.map(|opened| (opened.tree, opened.presentation)).map_err(|failure| failure.message)
     };
     Some(Renewal::new(watch, Box::new(reopen)))
 }

@@ -21,6 +21,8 @@ pub struct Options {
     pub read: ReadOptions,
     pub presentation: Presentation,
     pub io: IoMode,
+    /// Bytes that the caches may take.
+    pub cache: Option<usize>,
     pub window: Window,
     /// How the drive is mounted; commands that don't mount pay no heed.
     pub mount: MountOptions,
@@ -60,6 +62,8 @@ pub struct MountOptions {
     /// `rw` was the last word on the matter.
     pub writable: bool,
     pub remount: bool,
+    /// Mount only what is sound.
+    pub verify: bool,
     /// `None`: as for a mount of the kernel's own where root mounts, else not.
     pub allow_other: Option<bool>,
     pub default_permissions: Option<bool>,

@@ -23,3 +23,4 @@ mod sessions;
 mod system;
 mod tools;
 mod udf;
+mod verify;

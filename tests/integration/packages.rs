@@ -126,7 +126,11 @@ const USE: &str = r#"
     bash -c '. /usr/share/bash-completion/completions/mount-iso
         COMP_WORDS=(mount-iso unm) COMP_CWORD=1
         _mount__iso mount-iso unm mount-iso
-        test "${COMPREPLY[*]}" = unmount'
+        test "${COMPREPLY[*]}" = unmount
+        compopt() { :; }
+        COMP_WORDS=(mount-iso mount -o ro,nojol) COMP_CWORD=3
+        _mount__iso mount-iso ro,nojol -o
+        test "${COMPREPLY[*]}" = ro,nojoliet'
     # Where there is no /dev/loop, as in many containers, mount(8) does not come as far as the helper.
     /usr/sbin/mount.iso9660 /mnt/x.iso /tmp/m -o rw
     test -f /tmp/m/hello.txt
@@ -173,6 +177,7 @@ fn the_debian_package_is_clean_and_works_and_leaves_nothing() {
         setpriv --reuid=65534 --regid=65534 --clear-groups mount-iso /mnt/x.iso /tmp/u
         umount /tmp/u
         test "$(fish -c 'complete -C "mount-iso unm"' | cut -f1)" = unmount
+        test "$(fish -c 'complete -C "mount-iso mount -o ro,nojol"' | cut -f1)" = ro,nojoliet
         zsh -fc 'fpath+=(/usr/share/zsh/vendor-completions); autoload -Uz compinit; compinit -u -d /tmp/dump
             test "$_comps[mount-iso]" = _mount-iso; autoload -X +X _mount-iso'
         gio mime application/x-cd-image | grep zz-mount-iso.desktop >/dev/null
