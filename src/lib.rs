@@ -1,6 +1,6 @@
 //! Reads disc images and shows them as read-only drives.
 //!
-//! The floors, imports running downward: `cli` and `fuse` over `tree`, over `disc`, over the file systems
+//! The floors, imports running downward: `cli` and `fuse` over `verify` and `tree`, over `disc`, over the file systems
 //! (`iso9660`), over `volume` (their contract), over `container` and `source` (bytes, addressed).
 
 #![deny(unsafe_code)]
@@ -32,4 +32,4 @@ macro_rules! untrusting {
     )*};
 }
 
-untrusting!(container, disc, iso9660, library, source, tree, udf, volume);
+untrusting!(container, disc, iso9660, library, source, tree, udf, verify, volume);

@@ -16,6 +16,10 @@ pub enum Code {
     Internal = 4,
     /// Ended by Ctrl-C or SIGTERM before the work was done.
     Interrupted = 8,
+    /// `verify` found damage; with `--verify`, nothing was mounted for it.
+    Damaged = 16,
+    /// `verify` found the structure sound, and no checksum for the data of files.
+    Unchecked = 17,
     /// The image, the directory or the file in the image can't be used.
     Failure = 32,
     /// Part of the work succeeded: some files could not be read, some drives not unmounted.
@@ -30,6 +34,8 @@ impl Code {
         (Self::System, "system error: no /dev/fuse, no fusermount3, out of memory"),
         (Self::Internal, "internal error (a bug: please report it)"),
         (Self::Interrupted, "interrupted by the user"),
+        (Self::Damaged, "the image is damaged (verify, --verify)"),
+        (Self::Unchecked, "the structure is sound, and there is nothing to check the data against (verify)"),
         (Self::Failure, "the image, the mount point or the file in the image can't be used"),
         (Self::Partial, "some of it succeeded"),
     ];

@@ -12,7 +12,7 @@ use crate::container;
 use crate::disc::{Chosen, Disc, SessionChoice, TreeKind};
 use crate::error::Error;
 use crate::library;
-use crate::source;
+use crate::source::{self, SharedSource};
 use crate::sys::{self, Track};
 use crate::text::printable;
 use crate::tree::{Presentation, Tree};
@@ -35,7 +35,12 @@ pub fn shown(path: &Path) -> String {
 
 /// Opens and probes an image without choosing a tree.
 pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
-    let mut source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
+    let source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
+    probe_source(source, path, options)
+}
+
+fn probe_source(source: SharedSource, path: &Path, options: &Options) -> Result<Disc, Failure> {
+    let mut source = source;
     if options.window != Window::default() {
         let Window { offset, limit } = options.window;
         if offset >= source.len() {
@@ -88,9 +93,20 @@ fn in_drive(choice: SessionChoice, drive: &Drive) -> Result<SessionChoice, Error
 /// Opens an image and the tree of it that the options choose.
 pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
     let disc = probe(path, options)?;
+    opened(path, disc, options)
+}
+
+fn opened(path: &Path, disc: Disc, options: &Options) -> Result<Opened, Failure> {
     let (chosen, volume) = choose(path, &disc, options)?;
     let presentation = presentation(options, chosen.kind);
     Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+}
+
+/// Opens the tree of an image that is open already, without its name, which may be that of another file by now.
+pub fn reopen(file: &File, path: &Path, options: &Options) -> Result<Opened, Failure> {
+    let source = file.try_clone().and_then(|file| container::open_file(file, options.io));
+    let disc = probe_source(source.map_err(|error| unopened(path, &error))?, path, options)?;
+    opened(path, disc, options)
 }
 
 /// Opens the tree of an image as a part of a library.

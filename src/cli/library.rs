@@ -85,5 +85,5 @@ pub fn open(folder: &Path, directory: Option<&Path>, options: &Options, idle: Du
     let opener: Opener = Box::new(move |image| image::volume(image, &options).map_err(|failure| failure.to_string()));
     let library = Library::new(path, idle, opener)
         .map_err(|error| failed(error.to_string()).hint("name a folder that you may read"))?;
-    Ok(Content { tree: Tree::new(Box::new(library)), presentation })
+    Ok(Content { tree: Tree::new(Box::new(library)), presentation, renewal: None })
 }

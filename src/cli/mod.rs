@@ -30,6 +30,7 @@ pub mod sd_notify;
 pub mod split;
 pub mod unmount;
 pub mod verb;
+pub mod verify;
 pub mod words;
 
 #[cfg(test)]
@@ -84,6 +85,7 @@ enum Verb {
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
     Extract(extract::ExtractArgs),
+    Verify(verify::VerifyArgs),
     #[command(hide = true)]
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -104,6 +106,7 @@ impl Verb {
             Self::Ls(args) => ls::run(args),
             Self::Cat(args) => cat::run(args),
             Self::Extract(args) => extract::run(args),
+            Self::Verify(args) => verify::run(args),
             Self::Completions(args) => completions::run(command(), args),
             Self::Man(args) => man::run(command(), args),
             Self::Help(args) => help::run(command(), args),

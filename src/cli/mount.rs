@@ -1,7 +1,7 @@
 //! `mount-iso mount`, the verb that is meant when there is none.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,9 +17,11 @@ use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
 use super::sd_notify::Notifier;
+use super::verify;
 use crate::disc::Family;
-use crate::fuse::Service;
-use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
+use crate::fuse::{Renewal, Service};
+use crate::mount::{self, Confinement, Drive, Kind, MountError, Request, Standing, table};
+use crate::source::Watch;
 use crate::sys;
 use crate::tree::{Presentation, Tree};
 
@@ -41,6 +43,10 @@ pub struct MountArgs {
 
     #[command(flatten)]
     pub options: ImageArgs,
+
+    /// Verify the structure and the embedded checksums first, and mount only what is sound
+    #[arg(long)]
+    pub verify: bool,
 
     /// Stay in the foreground; Ctrl-C unmounts
     #[arg(short, long)]
@@ -121,6 +127,7 @@ pub struct Plan {
 pub struct Content {
     pub tree: Tree,
     pub presentation: Presentation,
+    pub renewal: Option<Renewal>,
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
@@ -148,6 +155,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
             .hint("whoever starts mount-iso has to leave it open: `mount-iso --ready-fd 3 IMAGE 3>FILE`"));
     }
     let announcer = Announcer::new(args.ready_fd);
+    options.mount.verify |= args.verify;
     options.mount.log = args.log.clone().or(options.mount.log);
     if (options.mount.writable && !args.read_only) || args.read_write {
         log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
@@ -211,7 +219,11 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
         Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
         None => {
             let opened = image::open(&plan.image, &plan.options)?;
-            Content { tree: opened.tree, presentation: opened.presentation }
+            if plan.options.mount.verify {
+                verify::before_mounting(&plan.image, &opened)?;
+            }
+            let renewal = renewal(&plan.image, &plan.options);
+            Content { tree: opened.tree, presentation: opened.presentation, renewal }
         }
     };
     if plan.fake {
@@ -258,7 +270,13 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     };
     let running = &plan.options.mount;
     let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
-        .with_idle_limit(running.idle_timeout);
+        .with_idle_limit(running.idle_timeout)
+        .with_renewal(content.renewal)
+        .confined(match plan.library {
+            _ if running.no_sandbox => Confinement::None,
+            Some(_) => Confinement::Readable,
+            None => Confinement::Descriptors,
+        });
     let mut announcer = std::mem::take(&mut plan.announcer);
     announcer.prints = plan.directory.is_none();
     announcer.point = place.map(|place| place.path);
@@ -287,6 +305,36 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
                 .hint("-d stays in the foreground and shows what happens"))
         }
     }
+}
+
+/// How the image is watched and read anew; `None` for what is no file: a disc in a drive is another disc.
+fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
+    let opened = (|| {
+        let file = File::open(image)?;
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        Ok(Some((Watch::new(image)?, file)))
+    })();
+    let (watch, file) = match opened {
+        Ok(opened) => opened?,
+        Err(error) => {
+            let error: io::Error = error;
+            log::warn!("{}: changes of the image will not be noticed: {error}", shown(image));
+            return None;
+        }
+    };
+    let (path, options) = (image.to_owned(), options.clone());
+    let reopen = move || {
+        let opened = image::reopen(&file, &path, &options).and_then(|opened| {
+            if options.mount.verify {
+                verify::before_mounting(&path, &opened)?;
+            }
+            Ok(opened)
+        });
+        opened.map(|opened| (opened.tree, opened.presentation)).map_err(|failure| failure.message)
+    };
+    Some(Renewal::new(watch, Box::new(reopen)))
 }
 
 /// Whether nothing was asked for that changes what a drive shows.

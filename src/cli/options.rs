@@ -60,6 +60,8 @@ pub struct MountOptions {
     /// `rw` was the last word on the matter.
     pub writable: bool,
     pub remount: bool,
+    /// Mount only what is sound.
+    pub verify: bool,
     /// `None`: as for a mount of the kernel's own where root mounts, else not.
     pub allow_other: Option<bool>,
     pub default_permissions: Option<bool>,
@@ -68,6 +70,8 @@ pub struct MountOptions {
     pub threads: Option<usize>,
     /// No other serving process takes over where one was killed.
     pub no_restart: bool,
+    /// The serving process keeps its rights.
+    pub no_sandbox: bool,
     pub log: Option<PathBuf>,
     /// Unmounted when nobody has used it for so long.
     pub idle_timeout: Option<Duration>,

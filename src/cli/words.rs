@@ -295,6 +295,9 @@ pub const WORDS: &[Word] = &[
     value("defcontext", Access, "LABEL", "the same of files without one", |o, v| context(o, "defcontext", v)),
     value("rootcontext", Access, "LABEL", "the same of the root directory", |o, v| context(o, "rootcontext", v)),
     plain("remount", Access, "change the flags of what is mounted (root only)", |o| o.mount.remount = true),
+    plain("verify", Access, "verify the structure and embedded checksums first, and mount only what is sound", |o| {
+        o.mount.verify = true;
+    }),
     plain("allow_other", Access, "let all users look; the default for root", |o| o.mount.allow_other = Some(true)),
     plain("no_allow_other", Access, "let nobody but the mounting user look", |o| o.mount.allow_other = Some(false)),
     refused(
@@ -335,6 +338,9 @@ pub const WORDS: &[Word] = &[
             _ => return Err("is none of auto, mmap and pread".to_owned()),
         };
         Ok(())
+    }),
+    plain("nosandbox", Running, "the serving process keeps its rights; else it can open and start nothing", |o| {
+        o.mount.no_sandbox = true
     }),
     plain("norestart", Running, "the drive ends when its serving process does; else another one takes over", |o| {
         o.mount.no_restart = true

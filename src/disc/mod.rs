@@ -10,10 +10,10 @@ pub use choice::{Chosen, Family, Selection, TreeKind};
 pub use session::{Session, SessionChoice};
 
 use crate::error::{Defect, Error, Result};
-use crate::iso9660::{self, Iso9660, IsoOptions, IsoTree, Naming};
+use crate::iso9660::{self, Iso9660, IsoOptions, IsoTree, Naming, Sums};
 use crate::source::SharedSource;
 use crate::udf::{Udf, UdfOptions, UdfVolume};
-use crate::volume::{Volume, VolumeInfo};
+use crate::volume::{Metadata, Volume, VolumeInfo};
 
 /// A way to read an image as a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +133,30 @@ impl Disc {
     /// A bounded look at what is in a tree; one that can't be opened has nothing in it.
     pub fn look(&self, kind: TreeKind) -> Census {
         self.open(kind).map(|volume| Census::take(volume.as_ref())).unwrap_or_default()
+    }
+
+    /// Looks at what a reader does without: both halves of numbers, every copy of what is recorded twice, path tables.
+    pub fn examine(&self) -> Metadata {
+        let mut found = self.iso.as_ref().map(|iso| iso9660::examine(iso, &self.options.iso)).unwrap_or_default();
+        if let Some(udf) = &self.udf {
+            let Metadata { places, defects } = udf.examine(&self.options.udf);
+            found.places.extend(places);
+            found.defects.extend(defects);
+        }
+        found.defects.extend(self.broken_udf.clone());
+        found
+    }
+
+    /// Where libisofs recorded checksums of all files, if it did.
+    pub fn sums(&self) -> Option<Sums> {
+        let set = self.iso.as_ref()?;
+        let volume = Iso9660::open(self.image.clone(), set, Naming::RockRidge, &self.options.iso).ok()?;
+        volume.sums().cloned()
+    }
+
+    /// The logical sector at which the session that is read begins.
+    pub fn session_start(&self) -> u32 {
+        self.options.iso.session_start
     }
 
     /// Opens a tree.

@@ -5,7 +5,7 @@ use crate::tree::Shown;
 use crate::volume::{Device, FileType, NodeId};
 
 /// The kernel's name for the root of every FUSE file system.
-const ROOT: u64 = 1;
+pub const ROOT: u64 = 1;
 /// As good as for ever, in seconds, and not so long that the kernel's clock arithmetic minds.
 pub const FOREVER: u64 = 10 * 365 * 86_400;
 pub const NEVER: u64 = 0;
@@ -14,19 +14,45 @@ pub const A_MOMENT: u64 = 1;
 /// What a reader should read at a time.
 const IO_SIZE: u32 = 4096;
 
-/// Between node numbers and inode numbers: the same, but for the root.
+/// The numbers of a file: the one that the kernel names it by, and the one that programs see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inode {
+    pub named: u64,
+    pub shown: u64,
+}
+
+/// Between node numbers and inode numbers: the same, but for the root; and in what the kernel names a file by is how
+/// often the image has been read anew, so that whoever has a file of a former image open is not given another.
 #[derive(Debug, Clone, Copy)]
 pub struct Inodes {
     pub root: NodeId,
+    pub generation: u64,
 }
 
 impl Inodes {
-    pub fn inode(self, id: NodeId) -> u64 {
-        if id == self.root { ROOT } else { id.get() }
+    /// A node number is an address on the disc, and no disc has so many bytes.
+    const GENERATION_BITS: u32 = 8;
+    const SHIFT: u32 = u64::BITS - Self::GENERATION_BITS;
+
+    fn mark(self) -> u64 {
+        self.generation << Self::SHIFT
     }
 
-    pub fn node(self, inode: u64) -> Option<NodeId> {
-        if inode == ROOT { Some(self.root) } else { NodeId::new(inode) }
+    pub fn inode(self, id: NodeId) -> Inode {
+        if id == self.root {
+            return Inode { named: ROOT, shown: ROOT };
+        }
+        Inode { named: id.get() ^ self.mark(), shown: id.get() }
+    }
+
+    /// The node that the kernel names; `None` for one of a former image.
+    pub fn node(self, named: u64) -> Option<NodeId> {
+        if named == ROOT {
+            return Some(self.root);
+        }
+        let id = named ^ self.mark();
+        // In a library of images, which is never read anew, the upper bits are a part of the number.
+        if self.generation != 0 && id >> Self::SHIFT != 0 { None } else { NodeId::new(id) }
     }
 }
 
@@ -74,8 +100,8 @@ impl Packer {
     }
 
     /// `struct fuse_attr`.
-    fn attr(&mut self, shown: &Shown, inode: u64) -> &mut Self {
-        self.u64(inode).u64(shown.size).u64(shown.blocks);
+    fn attr(&mut self, shown: &Shown, inode: Inode) -> &mut Self {
+        self.u64(inode.shown).u64(shown.size).u64(shown.blocks);
         let times = [shown.accessed, shown.modified, shown.changed];
         for time in times {
             self.raw(&time.seconds.to_ne_bytes());
@@ -88,8 +114,8 @@ impl Packer {
     }
 
     /// `struct fuse_entry_out`. `valid` seconds long the kernel needn't ask again.
-    pub fn entry(&mut self, shown: &Shown, inode: u64, valid: u64) -> &mut Self {
-        self.entry_head(inode, valid).attr(shown, inode)
+    pub fn entry(&mut self, shown: &Shown, inode: Inode, valid: u64) -> &mut Self {
+        self.entry_head(inode.named, valid).attr(shown, inode)
     }
 
     /// An entry of which nothing is known but its number and type, and which is asked for when it is needed; with
@@ -104,19 +130,19 @@ impl Packer {
     }
 
     /// `struct fuse_attr_out`.
-    pub fn attributes(&mut self, shown: &Shown, inode: u64, valid: u64) -> &mut Self {
+    pub fn attributes(&mut self, shown: &Shown, inode: Inode, valid: u64) -> &mut Self {
         self.u64(valid).u64(0).attr(shown, inode)
     }
 
     /// `struct fuse_statx_out`.
-    pub fn statx(&mut self, shown: &Shown, inode: u64, valid: u64) -> &mut Self {
+    pub fn statx(&mut self, shown: &Shown, inode: Inode, valid: u64) -> &mut Self {
         self.u64(valid).u64(0).u64(0).u64(0);
         let birth = if shown.created.is_some() { libc::STATX_BTIME } else { 0 };
         self.u32(libc::STATX_BASIC_STATS | birth).u32(IO_SIZE).u64(0);
         self.u32(shown.links).u32(shown.uid).u32(shown.gid);
         // The upper half of a mode is empty.
         self.u16(u16::try_from(mode(shown)).unwrap_or(0)).u16(0);
-        self.u64(inode).u64(shown.size).u64(shown.blocks).u64(0);
+        self.u64(inode.shown).u64(shown.size).u64(shown.blocks).u64(0);
         for time in [shown.accessed, shown.created.unwrap_or_default(), shown.changed, shown.modified] {
             self.time(time);
         }
@@ -159,6 +185,21 @@ mod tests {
         }
     }
 
+    const NINE: Inode = Inode { named: 9, shown: 9 };
+
+    #[test]
+    fn files_of_a_former_image_are_told_from_those_of_this_one() {
+        let id = |number| NodeId::new(number).unwrap();
+        let inodes = |generation| Inodes { root: id(34_816), generation };
+        for generation in [0, 1, 255, 257] {
+            let now = inodes(generation);
+            let inode = now.inode(id(40_960));
+            assert_eq!((inode.shown, now.node(inode.named)), (40_960, Some(id(40_960))));
+            assert_eq!(now.node(now.inode(now.root).named), Some(now.root));
+            assert_eq!(inodes(generation + 1).node(inode.named), None);
+        }
+    }
+
     #[test]
     fn the_structures_have_the_sizes_of_linux() {
         let shown = Shown {
@@ -176,10 +217,10 @@ mod tests {
             changed: Timestamp::default(),
             created: None,
         };
-        assert_eq!(Packer::default().entry(&shown, 9, FOREVER).len(), 128);
+        assert_eq!(Packer::default().entry(&shown, NINE, FOREVER).len(), 128);
         assert_eq!(Packer::default().bare_entry(9, NEVER).len(), 128);
-        assert_eq!(Packer::default().attributes(&shown, 9, FOREVER).len(), 104);
-        assert_eq!(Packer::default().statx(&shown, 9, FOREVER).len(), 288);
+        assert_eq!(Packer::default().attributes(&shown, NINE, FOREVER).len(), 104);
+        assert_eq!(Packer::default().statx(&shown, NINE, FOREVER).len(), 288);
         assert_eq!(Packer::default().dirent(9, 1, FileType::Fifo, b"abc").len(), 32);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::attr::{A_MOMENT, Inodes, NEVER, Packer};
+use super::attr::{A_MOMENT, Inode, Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
 use super::reply::{Reply, errno_of};
@@ -58,8 +58,7 @@ fn errno(error: &Error) -> Errno {
 }
 
 impl Drive {
-    pub fn new(tree: Arc<Tree>, presentation: Presentation, gifts: Option<Gifts>, valid: u64) -> Self {
-        let inodes = Inodes { root: tree.root() };
+    pub fn new(tree: Arc<Tree>, presentation: Presentation, inodes: Inodes, gifts: Option<Gifts>, valid: u64) -> Self {
         Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts, valid }
     }
 
@@ -80,10 +79,10 @@ impl Drive {
             }
             Operation::Lookup { name } => self.lookup(inode, name, packer),
             Operation::GetAttr => self.shown(inode).map(|shown| {
-                packer.attributes(&shown, inode, self.valid(shown.id));
+                packer.attributes(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
             }),
             Operation::Statx => self.shown(inode).map(|shown| {
-                packer.statx(&shown, inode, self.valid(shown.id));
+                packer.statx(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
             }),
             Operation::ReadLink => self.read_link(inode, packer),
             Operation::OpenDir => self.open_dir(inode, packer),
@@ -249,11 +248,11 @@ impl Drive {
             let inode = self.inodes.inode(entry.id);
             if plus {
                 let kind = self.entry_plus(entry.id, inode, entry.kind, &entry.name, packer);
-                packer.dirent(inode, position, kind, &entry.name);
+                packer.dirent(inode.shown, position, kind, &entry.name);
             } else {
                 // A directory of UDF does not tell symbolic links and devices from files.
                 let kind = self.tree.node(entry.id).map_or(entry.kind, |node| node.kind);
-                packer.dirent(inode, position, kind, &entry.name);
+                packer.dirent(inode.shown, position, kind, &entry.name);
             }
         }
         if let (Some(gifts), true, Listing::Directory(directory)) = (&self.gifts, plus, &listing) {
@@ -263,7 +262,7 @@ impl Drive {
     }
 
     /// The attributes that go before an entry; what kind of file it is.
-    fn entry_plus(&self, id: NodeId, inode: u64, kind: FileType, name: &[u8], packer: &mut Packer) -> FileType {
+    fn entry_plus(&self, id: NodeId, inode: Inode, kind: FileType, name: &[u8], packer: &mut Packer) -> FileType {
         if matches!(name, b"." | b"..") {
             // The kernel takes no attributes from these.
             packer.bare_entry(0, NEVER);

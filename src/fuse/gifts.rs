@@ -55,9 +55,9 @@ pub struct Gifts {
 
 impl Gifts {
     /// Starts the thread that gives. `None` where there can't be one: then the kernel asks for everything.
-    pub fn new(tree: Arc<Tree>, connection: Arc<Connection>) -> Option<Self> {
+    pub fn new(tree: Arc<Tree>, inodes: Inodes, connection: Arc<Connection>) -> Option<Self> {
         let (orders, receiver) = sync_channel(4);
-        let giver = Giver { inodes: Inodes { root: tree.root() }, tree, connection };
+        let giver = Giver { inodes, tree, connection };
         let started = thread::Builder::new().name("gifts".to_owned()).spawn(move || giver.run(&receiver));
         match started {
             Ok(_) => Some(Self { listings: Mutex::default(), orders }),
@@ -176,7 +176,7 @@ impl Giver {
         let Some(queue) = self.connection.first() else { return Ok(()) };
         let length = u32::try_from(size).unwrap_or(0);
         let mut place = Packer::with_capacity(24);
-        place.u64(self.inodes.inode(file)).u64(0).u32(length).u32(0);
+        place.u64(self.inodes.inode(file).named).u64(0).u32(length).u32(0);
         notify(queue, Notice::Store, place.bytes(), lent.for_syscall())
     }
 }

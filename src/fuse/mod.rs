@@ -8,6 +8,7 @@ mod drive;
 mod gifts;
 mod handshake;
 mod loops;
+mod renewal;
 mod reply;
 mod request;
 mod survey;
@@ -18,15 +19,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::mount::{Idleness, Server};
+use crate::mount::{Confinement, Idleness, Server};
 use crate::tree::{Presentation, Tree};
 pub use activity::Activity;
-use attr::FOREVER;
+use attr::{FOREVER, Inodes};
 use connection::Connection;
 use drive::Drive;
 use gifts::Gifts;
 use handshake::{Protocol, handshake};
 use loops::Loops;
+pub use renewal::Renewal;
 use reply::{Notice, notify};
 
 /// Event loops that pay off: the kernel's page cache is the bottleneck beyond a few.
@@ -43,6 +45,10 @@ pub struct Service {
     activity: Arc<Activity>,
     /// How long nobody may use the drive.
     idle_limit: Option<Duration>,
+    confinement: Confinement,
+    renewal: Option<Renewal>,
+    /// How often the image has been read anew.
+    generation: u64,
     agreed: Option<(Protocol, Arc<Connection>)>,
 }
 
@@ -59,7 +65,38 @@ impl Service {
             restarts,
             activity: Arc::default(),
             idle_limit: None,
+            confinement: Confinement::Descriptors,
+            renewal: None,
+            generation: 0,
             agreed: None,
+        }
+    }
+
+    /// Has the image watched, and read anew when it has changed.
+    #[must_use]
+    pub fn with_renewal(mut self, renewal: Option<Renewal>) -> Self {
+        self.renewal = renewal;
+        self
+    }
+
+    /// What the serving process may do.
+    #[must_use]
+    pub fn confined(mut self, confinement: Confinement) -> Self {
+        self.confinement = confinement;
+        self
+    }
+
+    /// What is to be shown: as it was found at first, or as it is now.
+    fn content(&self) -> (Arc<Tree>, Presentation) {
+        let former = || (Arc::clone(&self.tree), self.presentation.clone());
+        let Some(renewal) = self.renewal.as_ref().filter(|_| self.generation > 0) else { return former() };
+        renewal.begin();
+        match (renewal.reopen)() {
+            Ok((tree, presentation)) => (Arc::new(tree), presentation),
+            Err(reason) => {
+                log::warn!("{reason}: what is readable of the former image stays");
+                former()
+            }
         }
     }
 
@@ -85,6 +122,14 @@ impl Server for Service {
             && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
+    fn renew(&mut self) {
+        self.generation = self.generation.saturating_add(1);
+    }
+
+    fn confinement(&self) -> Confinement {
+        self.confinement
+    }
+
     fn idleness(&self) -> Option<Idleness> {
         let activity = Arc::clone(&self.activity);
         activity.touch();
@@ -93,13 +138,25 @@ impl Server for Service {
 
     fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {
         let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
-        let gifts = Gifts::new(Arc::clone(&self.tree), Arc::clone(connection));
+        let (tree, presentation) = self.content();
+        let inodes = Inodes { root: tree.root(), generation: self.generation };
+        let gifts = Gifts::new(Arc::clone(&tree), inodes, Arc::clone(connection));
         // Where use is to be seen the kernel has to ask again now and then.
         let valid = self.idle_limit.map_or(FOREVER, |limit| limit.as_secs() / 4);
-        let drive = Drive::new(Arc::clone(&self.tree), self.presentation.clone(), gifts, valid);
+        let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, valid);
         if takes_over && let Some(queue) = connection.first() {
             // What the former process had been asked and had not answered.
             notify(queue, Notice::Resend, &[], &[])?;
+        }
+        if let Some(renewal) = &self.renewal {
+            renewal.watch()?;
+        }
+        if self.generation > 0 {
+            // Asks the kernel for locks that it may hold while it waits for us, so the loops must be running.
+            let (former, tree, connection) = (Arc::clone(&self.tree), Arc::clone(&tree), Arc::clone(connection));
+            thread::Builder::new()
+                .name("renewal".to_owned())
+                .spawn(move || renewal::forget(&former, &tree, &connection))?;
         }
         if let Some(pause) = self.tree.tidies() {
             let tree = Arc::clone(&self.tree);

@@ -47,8 +47,12 @@ impl<'a, D: AsFd> Reply<'a, D> {
 /// Messages that the kernel did not ask for (`enum fuse_notify_code`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
+    InvalidateInode = 2,
+    InvalidateEntry = 3,
     Store = 4,
     Resend = 7,
+    /// All names are to be asked for again.
+    NextEpoch = 8,
 }
 
 /// Sends a message.

@@ -27,6 +27,18 @@ impl AttributeBuilder {
     /// The attributes that Linux has a name space for. The compact ACL (empty name) and what libisofs notes for
     /// itself (`isofs.`) are left out.
     pub fn finish(self) -> Vec<Attribute> {
+        let shown = |(name, value): (Vec<u8>, Vec<u8>)| Some(Attribute { name: full_name(&name)?, value });
+        self.pairs().into_iter().filter_map(shown).collect()
+    }
+
+    /// What libisofs notes for itself under a name, as `ca` for `isofs.ca`.
+    pub fn of_libisofs(self, name: &str) -> Option<Vec<u8>> {
+        let is_it = |full: &[u8]| full.strip_prefix(b"\x04").or(full.strip_prefix(b"isofs.")) == Some(name.as_bytes());
+        self.pairs().into_iter().find(|(full, _)| is_it(full)).map(|(_, value)| value)
+    }
+
+    /// Names, with their prefix as recorded, and values.
+    fn pairs(self) -> Vec<(Vec<u8>, Vec<u8>)> {
         const CONTINUE: u8 = 0x01;
         let mut components: Vec<Vec<u8>> = Vec::new();
         let mut unfinished = false;
@@ -41,13 +53,11 @@ impl AttributeBuilder {
             rest = later.get(usize::from(*length)..).unwrap_or_default();
         }
         let mut components = components.into_iter();
-        let mut attributes = Vec::new();
+        let mut pairs = Vec::new();
         while let (Some(name), Some(value)) = (components.next(), components.next()) {
-            if let Some(name) = full_name(&name) {
-                attributes.push(Attribute { name, value });
-            }
+            pairs.push((name, value));
         }
-        attributes
+        pairs
     }
 }
 
@@ -77,9 +87,13 @@ mod tests {
         builder.take(b"\x01\x00\x03lue\x00\x00\x00\x02z");
         builder.take(b"\x01z");
         builder.take(b"\x00\x00\x05\x04x.cx\x00\x01y\x00\x06user.z\x00\x00");
+        let mut noted = AttributeBuilder::default();
+        noted.take(b"\x00\x00\x03\x04cx\x00\x01y\x00\x08isofs.ca\x00\x01z");
         let found = builder.finish();
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].name.as_slice(), found[0].value.as_slice()), (&b"user.one"[..], &b"value"[..]));
         assert_eq!((found[1].name.as_slice(), found[1].value.as_slice()), (&b"user.z"[..], &b""[..]));
+        let noted = |name| AttributeBuilder { area: noted.area.clone() }.of_libisofs(name);
+        assert_eq!((noted("cx"), noted("ca"), noted("cb")), (Some(b"y".to_vec()), Some(b"z".to_vec()), None));
     }
 }

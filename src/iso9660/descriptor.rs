@@ -54,6 +54,11 @@ impl Descriptor {
         }
     }
 
+    /// The whole descriptor.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_slice()
+    }
+
     fn field(&self, at: usize, length: usize) -> &[u8] {
         self.bytes.get(at..at.saturating_add(length)).unwrap_or_default()
     }

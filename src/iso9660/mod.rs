@@ -4,6 +4,7 @@ mod aaip;
 mod datetime;
 mod descriptor;
 mod directory;
+mod examine;
 mod extent;
 mod joliet;
 mod links;
@@ -13,12 +14,15 @@ mod record;
 mod rockridge;
 mod scan;
 mod sparse;
+mod sums;
 mod susp;
 mod volume;
 mod volume_set;
 mod zisofs;
 
+pub use examine::examine;
 pub use options::{Check, IsoOptions, Map};
+pub use sums::Sums;
 pub use volume::Iso9660;
 pub use volume_set::{IsoTree, VolumeSet, session};
 

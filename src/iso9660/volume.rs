@@ -11,6 +11,7 @@ use super::options::IsoOptions;
 use super::record::{Record, flags};
 use super::rockridge::RockRidge;
 use super::scan::Scan;
+use super::sums::{self, Sums};
 use super::susp::Reader;
 use super::volume_set::VolumeSet;
 use super::zisofs::Decoder;
@@ -19,7 +20,7 @@ use crate::error::{Defect, Error, Result};
 use crate::limits::MAX_SECTIONS;
 use crate::notes::Notes;
 use crate::source::{Cached, Decoded, ExtentList, Extents, SharedSource, Source};
-use crate::volume::{Attribute, Directory, FileType, Node, NodeId, Times, Volume, VolumeInfo};
+use crate::volume::{Attribute, Directory, FileType, Node, NodeId, Places, Times, Volume, VolumeInfo};
 
 /// A tree of an ISO 9660 image.
 ///
@@ -39,6 +40,8 @@ pub struct Iso9660 {
     /// Bytes to skip in each System Use area (SUSP 5.3).
     skip: u8,
     has_attributes: bool,
+    /// The checksums of files that libisofs recorded.
+    sums: Option<Sums>,
     info: VolumeInfo,
 }
 
@@ -51,7 +54,7 @@ impl Iso9660 {
         let root = NodeId::new(start).ok_or_else(|| {
             Error::damaged(tree.root.at, descriptor::ROOT_CLAUSE, "the root directory lies at byte 0")
         })?;
-        Ok(Self {
+        let mut volume = Self {
             image,
             metadata: Arc::clone(&set.metadata),
             notes: Arc::clone(&set.notes),
@@ -63,8 +66,18 @@ impl Iso9660 {
             root,
             skip: tree.skip,
             has_attributes: tree.attributes,
+            sums: None,
             info: tree.info.clone(),
-        })
+        };
+        if tree.attributes && let Ok(record) = volume.record(root) {
+            volume.sums = volume.attributes_of(&record).of_libisofs("ca").as_deref().and_then(Sums::read);
+        }
+        Ok(volume)
+    }
+
+    /// The checksums of files that libisofs recorded (xorriso `-md5 on`).
+    pub fn sums(&self) -> Option<&Sums> {
+        self.sums.as_ref()
     }
 
     pub(super) fn root_id(&self) -> NodeId {
@@ -195,7 +208,7 @@ impl Iso9660 {
         (area, at, skip)
     }
 
-    fn attributes_of(&self, record: &Record) -> Vec<Attribute> {
+    fn attributes_of(&self, record: &Record) -> AttributeBuilder {
         let (area, at, skip) = self.system_use(record);
         let mut found = AttributeBuilder::default();
         let skipped = area.get(usize::from(skip)..).unwrap_or_default();
@@ -204,7 +217,7 @@ impl Iso9660 {
                 found.take(entry.data);
             }
         });
-        found.finish()
+        found
     }
 
     fn reader(&self) -> Reader<'_> {
@@ -238,7 +251,8 @@ impl Iso9660 {
         Ok(if self.options.cruft { size & 0x00FF_FFFF } else { size })
     }
 
-    fn stored(&self, record: Record) -> Result<SharedSource> {
+    /// Where a file's stored bytes lie.
+    fn extents(&self, record: &Record) -> Result<ExtentList> {
         let mut list = ExtentList::default();
         for section in self.sections(record.clone())? {
             let volume = section.volume_sequence().little;
@@ -249,8 +263,13 @@ impl Iso9660 {
             self.geometry.append(&section, &mut list);
         }
         if self.options.cruft {
-            list.truncate(self.stored_size(&record)?);
+            list.truncate(self.stored_size(record)?);
         }
+        Ok(list)
+    }
+
+    fn stored(&self, record: Record) -> Result<SharedSource> {
+        let list = self.extents(&record)?;
         self.check_both_endian(&record);
         let end = list.iter().filter_map(|extent| extent.recorded_end()).max().unwrap_or(0);
         if end > self.image.len() {
@@ -371,7 +390,7 @@ impl Volume for Iso9660 {
             return Ok(Vec::new());
         }
         let record = self.record(id)?;
-        let found = self.attributes_of(&record);
+        let found = self.attributes_of(&record).finish();
         if !found.is_empty() || !record.is_self() || id == self.root {
             return Ok(found);
         }
@@ -379,7 +398,28 @@ impl Volume for Iso9660 {
         let run = self.directory_run(self.parent(id)?)?;
         let mut siblings = Scan::new(&self.metadata, &self.notes, run);
         let named = siblings.find(|entry| !entry.is_self() && self.geometry.data(entry) == id.get());
-        Ok(named.map(|entry| self.attributes_of(&entry)).unwrap_or_default())
+        Ok(named.map(|entry| self.attributes_of(&entry).finish()).unwrap_or_default())
+    }
+
+    fn places(&self, id: NodeId) -> Result<Places> {
+        let record = self.record(id)?;
+        let description = record.at..record.at.saturating_add(record.length());
+        let is_directory = record.is_self() || id == self.root || record.has(flags::DIRECTORY);
+        if is_directory || self.rock_ridge(&record).child.is_some() {
+            let run = self.directory_run(id)?;
+            let body = std::iter::once(run.start..run.start.saturating_add(run.len)).collect();
+            return Ok(Places { description, body });
+        }
+        Ok(Places { description, body: self.extents(&record)?.recorded() })
+    }
+
+    fn recorded_md5(&self, file: NodeId) -> Result<Option<[u8; 16]>> {
+        let Some(sums) = &self.sums else { return Ok(None) };
+        let record = self.record(file)?;
+        match self.attributes_of(&record).of_libisofs("cx") {
+            Some(index) => sums.entry(self.metadata.as_ref(), sums::number(&index)),
+            None => Ok(None),
+        }
     }
 
     fn notes(&self) -> &Notes {

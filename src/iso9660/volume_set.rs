@@ -185,8 +185,9 @@ impl VolumeSet {
 
     /// The Rock Ridge tree, where the primary one has the entries for it.
     fn rock_ridge(&self, primary: &IsoTree) -> Option<IsoTree> {
-        let reader =
-            Reader { metadata: &self.metadata, block_size: primary.geometry.block_size, notes: &self.notes };
+        // What stands there may be anything; that is told when it is read as what it turns out to be.
+        let notes = Notes::default();
+        let reader = Reader { metadata: &self.metadata, block_size: primary.geometry.block_size, notes: &notes };
         let directory = primary.geometry.directory(&primary.root);
         let mut records = Scan::new(&self.metadata, &self.notes, directory);
         let first = records.next()?;
@@ -273,7 +274,7 @@ pub fn session(image: &SharedSource, start: u32) -> Option<(String, u32)> {
 }
 
 /// All descriptors of a session up to its terminator.
-fn descriptors(metadata: &Cached, notes: &Notes, session: u64) -> Result<Vec<Descriptor>> {
+pub(super) fn descriptors(metadata: &Cached, notes: &Notes, session: u64) -> Result<Vec<Descriptor>> {
     let first = session.saturating_add(SYSTEM_AREA);
     let mut found: Vec<Descriptor> = Vec::new();
     let mut terminated = false;

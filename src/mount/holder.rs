@@ -1,9 +1,9 @@
 //! The processes of a drive: the worker serves, the holder supervises it and tidies, the watcher sleeps.
 //!
 //! The holder never touches the drive, so it can't hang on it. It keeps the connection to the kernel: when the worker
-//! dies, another takes over, and whoever was waiting for an answer gets it. When the holder dies, the worker learns
-//! of that through a pipe of which the holder has the other end, and tidies in its place. The watcher learns in the
-//! same way that both have been killed.
+//! dies, another takes over, and whoever was waiting for an answer gets it. When the holder dies, the watcher learns
+//! of that through a pipe of which the holder alone has the other end, and tidies in its place. The worker could not: it
+//! is in a sandbox.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -23,7 +23,7 @@ use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, 
 
 use super::error::{Kind, MountError};
 use super::read_ahead;
-use super::state::is_stale;
+use super::sandbox::{self, Confinement};
 use super::table::{self, Entry};
 use super::unmount::{lock, unmount, unmount_at_once};
 use crate::sys;
@@ -60,6 +60,12 @@ pub trait Server {
 
     /// Whether a worker can go on where another was killed.
     fn can_take_over(&self) -> bool;
+
+    /// A worker has ended with [`RENEWAL`]: the next one is to read the image anew.
+    fn renew(&mut self);
+
+    /// What a worker may do beside serving.
+    fn confinement(&self) -> Confinement;
 
     /// When a drive that nobody uses is to be unmounted; `None`: never.
     fn idleness(&self) -> Option<Idleness>;
@@ -134,7 +140,8 @@ impl Drive {
         table::read().map_err(|error| {
             MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
         })?;
-        let lock = lock(&request.point);
+        // A drive below ours would be in use by that.
+        let lock = if topmost(&request.point).is_none() { lock(&request.point) } else { None };
         let device = super::mount(request)?;
         let file_system = topmost(&request.point).map(|entry| entry.device);
         let point = Point { path: request.point.clone(), file_system, made, _lock: lock };
@@ -202,12 +209,16 @@ impl Point {
         Some(table.iter().rev().find(|entry| entry.point == own.point).is_some_and(|top| top.id == own.id))
     }
 
-    /// Tidies when all who served the drive have been killed.
-    fn tidy_dead(&self) {
-        // With the connection gone a drive of the same number can only be another one, and that one answers.
-        if self.is_on_top() == Some(true) && is_stale(&self.path, None) {
-            self.unmount();
-            self.remove();
+    /// Tidies in place of a holder that has been killed.
+    fn tidy_orphan(&self) {
+        match self.is_on_top() {
+            // Something else lies upon it.
+            Some(false) => {}
+            Some(true) => {
+                self.unmount();
+                self.remove();
+            }
+            None => self.remove(),
         }
     }
 
@@ -363,8 +374,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         sys::default_action(Signal::SIGCHLD)?;
         awaited.thread_block()?;
         let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let lifeline = pipe2(OFlag::O_CLOEXEC)?;
-        // Without the byte that says so, and nobody holding the other end: holder and worker have been killed.
+        // Without the byte that says so, and nobody holding the other end: the holder has been killed.
         let pulse = pipe2(OFlag::O_CLOEXEC)?;
         let (news, teller) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         // Who kills all that is called mount-iso does not mean the watcher.
@@ -374,25 +384,25 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         if !matches!(side, Ok(ForkResult::Child)) {
             prctl::set_name(&name)?;
         }
-        Ok((signals, lifeline, pulse, File::from(news), File::from(teller), side?))
+        Ok((signals, pulse, File::from(news), File::from(teller), side?))
     })();
     let prepared = match prepared {
-        Ok((signals, lifeline, (pulse, theirs), news, teller, ForkResult::Child)) => {
+        Ok((signals, (pulse, theirs), news, teller, ForkResult::Child)) => {
             let Drive { device, point } = drive;
             // What the others hold must not live on in this process.
-            drop((signals, lifeline, theirs, news, teller, device, server, observer, report));
+            drop((signals, theirs, news, teller, device, server, observer, report));
             watch(File::from(pulse), point.as_ref())
         }
-        Ok((signals, lifeline, (_, pulse), news, teller, ForkResult::Parent { child })) => {
+        Ok((signals, (_, pulse), news, teller, ForkResult::Parent { child })) => {
             let greeted = drive.device.try_clone().and_then(|device| server.greet(device));
             if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
                 read_ahead::raise(number);
             }
-            greeted.map(|()| (signals, lifeline, File::from(pulse), news, teller, child))
+            greeted.map(|()| (signals, File::from(pulse), news, teller, child))
         }
         Err(error) => Err(error),
     };
-    let (signals, (lifeline, held), pulse, news, teller, watcher) = match prepared {
+    let (signals, pulse, news, teller, watcher) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             drop(server);
@@ -411,8 +421,8 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
                 return Err(error);
             }
             Ok(ForkResult::Child) => {
-                drop((held, post));
-                exit(work(drive, &server, takes_over, Ends { lifeline, pulse, teller, report }))
+                drop((pulse, post));
+                exit(work(&server, takes_over, teller, report))
             }
             Ok(ForkResult::Parent { child }) => child,
         };
@@ -420,6 +430,10 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         match end {
             End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another(how) => {
                 log::error!("the serving process was ended by {how}: another takes over");
+                continue;
+            }
+            End::Over(RENEWAL) if server.can_take_over() && drive.is_connected() => {
+                server.renew();
                 continue;
             }
             End::Died(how) => log::error!("the serving process was ended by {how}: unmounting"),
@@ -431,19 +445,19 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         drive.tidy();
         over(&pulse);
         // Only now may the command learn that its drive failed.
-        drop((report, held));
+        drop(report);
         return Ok(if let End::Over(code) = end { code } else { 1 });
     }
 }
 
-/// The watcher: sleeps until holder and worker are gone.
+/// The watcher: sleeps until the holder is gone.
 fn watch(mut pulse: File, point: Option<&Point>) -> ! {
     let mut word = [0; 1];
     if matches!(pulse.read(&mut word), Ok(0))
         && let Some(point) = point
     {
-        log::error!("the drive's processes have been killed: unmounting");
-        point.tidy_dead();
+        log::error!("the supervising process has been killed: unmounting");
+        point.tidy_orphan();
     }
     sys::exit_at_once(0)
 }
@@ -491,54 +505,30 @@ impl Lives {
     }
 }
 
-/// What a worker is connected to its holder and to the watcher with.
-struct Ends {
-    lifeline: OwnedFd,
-    pulse: File,
-    teller: File,
-    report: Option<File>,
-}
+/// The end of a worker that asks for another which reads the image anew.
+pub const RENEWAL: i32 = 75;
 
 /// The worker: serves until the drive is unmounted.
-fn work(drive: Drive, server: &impl Server, takes_over: bool, ends: Ends) -> i32 {
-    let Ends { lifeline, pulse, teller, report } = ends;
+fn work(server: &impl Server, takes_over: bool, teller: File, report: Option<File>) -> i32 {
     sys::map_large_allocations();
     // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
     std::panic::set_hook(Box::new(|panic| {
         log::error!("a mistake of mount-iso itself: {panic}");
         std::process::abort();
     }));
-    let lifeline = Arc::new(File::from(lifeline));
-    let watched = Arc::clone(&lifeline);
+    sandbox::enter(server.confinement());
     let teller = Arc::new(teller);
-    let watch = move || {
-        let mut nothing = [0; 1];
-        // The holder never writes: this returns at its end.
-        let _ = (&*watched).read(&mut nothing);
-        log::warn!("the supervising process is gone: unmounting");
-        drive.tidy();
-        over(&pulse);
-        exit(1);
-    };
-    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let mut started = thread("lifeline").spawn(watch).map(drop);
     if let Some(idleness) = server.idleness() {
         let teller = Arc::clone(&teller);
-        started = started.and_then(|()| thread("idle").spawn(move || watch_use(&idleness, &teller)).map(drop));
-    }
-    if let Err(error) = started {
-        log::error!("cannot start a thread: {error}");
-        return 1;
+        let thread = std::thread::Builder::new().name("idle".to_owned());
+        if let Err(error) = thread.spawn(move || watch_use(&idleness, &teller)) {
+            log::error!("cannot start a thread: {error}");
+            return 1;
+        }
     }
     // Without a holder there is nobody to be told.
     let ready = Box::new(move || drop((&*teller).write_all(&[news::READY])));
-    let served = server.serve(takes_over, ready);
-    // Without a holder the other thread tidies, and ends the process when it is done.
-    let mut ends = [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN)];
-    while poll(&mut ends, PollTimeout::ZERO).is_ok_and(|count| count > 0) {
-        std::thread::park();
-    }
-    match served {
+    match server.serve(takes_over, ready) {
         Ok(()) => 0,
         Err(error) => {
             log::error!("{error}");

@@ -21,9 +21,10 @@ use nix::errno::Errno;
 
 pub use error::{Kind, MountError};
 pub use holder::{
-    Drive, Event, Idleness, Observer, Server, Standing, block_signals, run_in_background, run_in_foreground,
+    Drive, Event, Idleness, Observer, RENEWAL, Server, Standing, block_signals, run_in_background, run_in_foreground,
     unblock_signals,
 };
+pub use sandbox::{Confinement, enter as enter_sandbox};
 pub use state::{State, is_stale, state};
 pub use unmount::{absolute, unmount, wait_for_holder};
 

@@ -1,5 +1,7 @@
 //! Where the bytes of a file lie: runs of an image, in the order of the file.
 
+use std::ops::Range;
+
 use crate::limits::MAX_EXTENTS;
 
 /// What an extent refers to (ECMA-167 4/14.14.1.1: extent types 0, and 1 or 2).
@@ -55,6 +57,15 @@ pub struct ExtentList {
 }
 
 impl ExtentList {
+    /// The ranges of the image that are recorded, in the order of the file.
+    pub fn recorded(&self) -> Vec<Range<u64>> {
+        let range = |extent: &Extent| match extent.location {
+            Location::Recorded(at) => Some(at..at.saturating_add(extent.len)),
+            Location::Zeros | Location::Lost => None,
+        };
+        self.extents.iter().filter_map(range).collect()
+    }
+
     /// Appends a run behind all others. Beyond [`MAX_EXTENTS`] runs the rest of a file is lost.
     pub fn push(&mut self, len: u64, location: Location) {
         let start = self.len();

@@ -62,7 +62,14 @@ impl Source for FileSource {
 /// # Errors
 /// When it can't be opened, is neither a file nor a block device, or can't be mapped though `Mmap` was asked for.
 pub fn open(path: &Path, mode: IoMode) -> io::Result<SharedSource> {
-    let file = File::open(path)?;
+    of_file(File::open(path)?, mode)
+}
+
+/// The bytes of a file that is open already.
+///
+/// # Errors
+/// As [`open`].
+pub fn of_file(file: File, mode: IoMode) -> io::Result<SharedSource> {
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
         return Err(io::Error::other("is a directory, not a disc image"));

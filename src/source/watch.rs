@@ -61,6 +61,15 @@ impl Watch {
         Ok(Self { file, version, events, gone: false })
     }
 
+    /// Takes the image as it is now for the one that changes are told of.
+    ///
+    /// # Errors
+    /// When the file can't be asked.
+    pub fn renew(&mut self) -> io::Result<()> {
+        self.version = Version::of(&self.file.metadata()?);
+        Ok(())
+    }
+
     /// Waits for the next change.
     ///
     /// # Errors

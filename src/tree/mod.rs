@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::limits::{DIRECTORY_CACHE_BYTES, FILE_CACHE_BYTES, MAX_COUNT_TIME, MAX_LINKS, MAX_TARGET};
 use crate::source::SharedSource;
-use crate::volume::{Attribute, Directory, FileType, Gap, Node, NodeId, Parts, Volume, VolumeInfo};
+use crate::volume::{Attribute, Directory, FileType, Gap, Node, NodeId, Parts, Places, Volume, VolumeInfo};
 use cache::WeightedCache;
 
 /// A volume with its caches.
@@ -89,6 +89,16 @@ impl Tree {
 
     pub fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
         self.volume.attributes(id)
+    }
+
+    /// Where a node is recorded.
+    pub fn places(&self, id: NodeId) -> Result<Places> {
+        self.volume.places(id)
+    }
+
+    /// The MD5 of a file's stored body, where the disc records one.
+    pub fn recorded_md5(&self, file: NodeId) -> Result<Option<[u8; 16]>> {
+        self.volume.recorded_md5(file)
     }
 
     pub fn read_link(&self, link: NodeId) -> Result<Vec<u8>> {

@@ -36,15 +36,17 @@ pub struct Identifiers<'a> {
     data: &'a [u8],
     at: usize,
     pub damaged: Option<usize>,
+    /// The place of the first descriptor with a wrong CRC.
+    pub doubtful: Option<usize>,
 }
 
 impl<'a> Identifiers<'a> {
     pub fn new(data: &'a [u8]) -> Self {
-        Self { data, at: 0, damaged: None }
+        Self { data, at: 0, damaged: None, doubtful: None }
     }
 
     /// The descriptor at the current place, and its length.
-    fn read(&self) -> Option<(Identifier<'a>, usize)> {
+    fn read(&self) -> Option<(Identifier<'a>, usize, Trust)> {
         let rest = self.data.get(self.at..)?;
         if u16_le(rest, 0) != id::FILE_IDENTIFIER {
             return None;
@@ -66,7 +68,7 @@ impl<'a> Identifiers<'a> {
         // A length that lies shows in the CRC, which covers the name; then the next descriptor is searched for
         // from here, and what this one says is believed as far as it goes.
         let length = if tag.trust == Trust::Whole { length } else { length.min(4096) };
-        Some((identifier, length))
+        Some((identifier, length, tag.trust))
     }
 }
 
@@ -75,7 +77,10 @@ impl<'a> Iterator for Identifiers<'a> {
 
     fn next(&mut self) -> Option<Identifier<'a>> {
         while self.at.saturating_add(38) <= self.data.len() {
-            if let Some((identifier, length)) = self.read() {
+            if let Some((identifier, length, trust)) = self.read() {
+                if trust != Trust::Whole {
+                    self.doubtful.get_or_insert(self.at);
+                }
                 self.at = self.at.saturating_add(length);
                 return Some(identifier);
             }

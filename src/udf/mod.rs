@@ -4,6 +4,7 @@ mod allocation;
 mod attribute;
 mod descriptor;
 mod directory;
+mod examine;
 mod icb;
 mod options;
 mod partition;

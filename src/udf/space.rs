@@ -79,6 +79,11 @@ impl Space {
         self.partitions.get(usize::from(reference))
     }
 
+    /// All partitions, by their reference numbers.
+    pub fn partitions(&self) -> &[PartitionMap] {
+        &self.partitions
+    }
+
     /// Whether a partition has a second copy of its blocks.
     pub fn is_mirrored(&self, reference: u16) -> bool {
         matches!(self.partition(reference), Some(PartitionMap::Metadata { mirror, .. }) if !mirror.is_empty())

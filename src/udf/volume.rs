@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::descriptor::{self, LogicalVolume, LongAd, Sequence};
+use super::descriptor::{self, Anchor, LogicalVolume, LongAd, Sequence};
 use super::directory::{Identifier, Identifiers, characteristics};
+use super::examine::Structures;
 use super::icb::{Address, Form, Icb, file_type};
 use super::options::UdfOptions;
 use super::space::Space;
@@ -16,7 +17,8 @@ use crate::notes::Notes;
 use crate::source::{Cached, ExtentList, Extents, SharedSource, Source};
 use crate::text as names;
 use crate::volume::{
-    Attribute, Device, Directory, DirectoryBuilder, FileType, Gap, NameMatch, Node, NodeId, Volume, VolumeInfo,
+    Attribute, Device, Directory, DirectoryBuilder, FileType, Gap, Metadata, NameMatch, Node, NodeId, Places, Volume,
+    VolumeInfo,
 };
 
 
@@ -29,6 +31,8 @@ pub struct UdfVolume {
     pub detail: String,
     space: Arc<Space>,
     root: Address,
+    anchor: Anchor,
+    sequence: Sequence,
 }
 
 impl UdfVolume {
@@ -62,7 +66,16 @@ impl UdfVolume {
         }
         let info = describe(&space, &sequence);
         let detail = detail(&sequence.volume);
-        Ok(Some(Self { info, detail, space: Arc::new(space), root }))
+        Ok(Some(Self { info, detail, space: Arc::new(space), root, anchor, sequence }))
+    }
+
+    /// Looks at what a reader does without: every copy of what is recorded twice.
+    pub fn examine(&self, options: &UdfOptions) -> Metadata {
+        let size = u64::from(self.sequence.sector_size.max(1));
+        let sectors = self.space.metadata.len().checked_div(size).unwrap_or(0);
+        let last = options.last_block.or_else(|| u32::try_from(sectors.saturating_sub(1)).ok()).unwrap_or(u32::MAX);
+        let Self { space, sequence, anchor, .. } = self;
+        Structures { space, sequence, anchor, session: options.session_start, last }.examine()
     }
 }
 
@@ -426,6 +439,10 @@ impl Volume for Udf {
             let what = format!("a File Identifier Descriptor at offset {at} of a directory is damaged and left out");
             self.report(icb.at, "ECMA-167 4/14.4", what);
         }
+        if let Some(at) = identifiers.doubtful {
+            let what = format!("the CRC of the File Identifier Descriptor at offset {at} of a directory is wrong");
+            self.report(icb.at, "ECMA-167 4/7.2.6", what);
+        }
         if let Some(gap) = gap.or(identifiers.damaged.map(|_| Gap::Lost)) {
             builder.note_gap(gap);
         }
@@ -494,6 +511,12 @@ impl Volume for Udf {
         }
         found.retain(|attribute| attribute.name.len() <= 255);
         Ok(found)
+    }
+
+    fn places(&self, id: NodeId) -> Result<Places> {
+        let icb = self.icb(id)?;
+        let description = icb.at..icb.at.saturating_add(u64::from(self.space.block_size));
+        Ok(Places { description, body: allocation::extents(&self.space, &icb, false).recorded() })
     }
 
     fn notes(&self) -> &Notes {

@@ -8,8 +8,9 @@ pub use parts::{Part, Parts};
 
 use std::fmt::Debug;
 use std::num::NonZeroU64;
+use std::ops::Range;
 
-use crate::error::Result;
+use crate::error::{Defect, Result};
 use crate::source::SharedSource;
 use crate::time::Timestamp;
 
@@ -135,6 +136,23 @@ pub struct VolumeInfo {
     pub times: Vec<(&'static str, Timestamp)>,
 }
 
+/// Where a node is recorded: ranges of bytes of the image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// What describes it: its directory record, its ICB.
+    pub description: Range<u64>,
+    /// Its stored body, in its order and without what is not recorded; of a directory, its entries.
+    pub body: Vec<Range<u64>>,
+}
+
+/// What a volume has beside its nodes, looked at for its own sake.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where it lies, and what it is.
+    pub places: Vec<(Range<u64>, &'static str)>,
+    pub defects: Vec<Defect>,
+}
+
 /// A file system on a disc.
 ///
 /// Every method may be called from several threads at once. Errors name the byte of the image.
@@ -154,6 +172,12 @@ pub trait Volume: Send + Sync + Debug {
     /// Whether any file may have extended attributes.
     fn has_attributes(&self) -> bool;
     fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>>;
+    /// Where a node is recorded.
+    fn places(&self, id: NodeId) -> Result<Places>;
+    /// The MD5 of a file's stored body, where the disc records one (libisofs).
+    fn recorded_md5(&self, _file: NodeId) -> Result<Option<[u8; 16]>> {
+        Ok(None)
+    }
     /// The defects met and tolerated until now.
     fn notes(&self) -> &crate::notes::Notes;
     /// The parts of a volume that is made up of such.

@@ -7,6 +7,7 @@ mod walk;
 
 mod builder;
 mod commands;
+mod complaints;
 mod corpus;
 mod desktop;
 mod differential;
@@ -22,3 +23,4 @@ mod sessions;
 mod system;
 mod tools;
 mod udf;
+mod verify;

@@ -2,6 +2,7 @@
 //!
 //! Without root the same tests run as the user one is, through fusermount3; those that need root pass idly.
 
+mod changes;
 mod ends;
 mod helper;
 mod library;
