@@ -1,8 +1,8 @@
 //! What people complain of in other programs that mount images, each a test of its own. What is tested elsewhere in
 //! full is here the one case that was complained of.
 //!
-//! Of fourteen these are the twelve that concern the system; those of desktops (a mount that no file manager shows or
-//! ejects) are tested with the desktops.
+//! Of fourteen these are all but the eighth: a mount that no file manager shows or ejects, which is tested with the
+//! desktops.
 
 use std::fs;
 use std::os::unix::fs::symlink;

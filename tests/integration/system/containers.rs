@@ -224,17 +224,17 @@ rm -r tree/bin tree/usr
 mkdir tree/usr
 for name in bin sbin lib lib32 lib64 libx32; do [ ! -e /usr/$name ] || ln -s usr/$name tree/$name; done
 inside() { timeout -k 1 20 bash -c "$(declare -f engine); "'engine /run/p run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 "$@"' bash \
-	-v /usr:/usr:ro -v "$DIR:/work:ro" -v "$DIR/x.iso:/images/x.iso:ro" -w /tmp "${flags[@]}" --rootfs "$tree" /bin/sh -c "$1" </dev/null; }
+	-v /usr:/usr:ro -v "$DIR:/program:ro" -v "$DIR/x.iso:/images/x.iso:ro" -w /tmp "${flags[@]}" --rootfs "$tree" /bin/sh -c "$1" </dev/null; }
 flags=(--device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined)
-[ "$(inside '/work/mount-iso /images/x.iso -p /tmp/m && cat /tmp/m/hello.txt && /work/mount-iso unmount /tmp/m')" = hello ]
+[ "$(inside '/program/mount-iso /images/x.iso -p /tmp/m && cat /tmp/m/hello.txt && /program/mount-iso unmount /tmp/m')" = hello ]
 # What is missing is named, and there is a way without mounts.
 flags=(--cap-add SYS_ADMIN)
-fails 2 inside '/work/mount-iso /images/x.iso -p /tmp/m'
+fails 2 inside '/program/mount-iso /images/x.iso -p /tmp/m'
 flags=(--device /dev/fuse)
-fails 2 inside '/work/mount-iso /images/x.iso -p /tmp/m'
+fails 2 inside '/program/mount-iso /images/x.iso -p /tmp/m'
 flags=()
-[ "$(inside '/work/mount-iso cat /images/x.iso hello.txt')" = hello ]
-[ "$(inside '/work/mount-iso extract -q /images/x.iso -C /tmp/out && cat /tmp/out/hello.txt')" = hello ]
+[ "$(inside '/program/mount-iso cat /images/x.iso hello.txt')" = hello ]
+[ "$(inside '/program/mount-iso extract -q /images/x.iso -C /tmp/out && cat /tmp/out/hello.txt')" = hello ]
 "#,
     );
     let hints: Vec<_> = text.lines().filter(|line| line.contains("hint:")).collect();
