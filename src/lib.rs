@@ -32,4 +32,4 @@ macro_rules! untrusting {
     )*};
 }
 
-untrusting!(container, disc, iso9660, source, tree, udf, verify, volume);
+untrusting!(container, disc, iso9660, library, source, tree, udf, verify, volume);

@@ -44,3 +44,5 @@ pub const MAX_VAT_BYTES: u64 = 64 * 1024 * 1024;
 pub const MAX_ATTRIBUTE_BYTES: u64 = 65_536;
 /// How long the files of a volume are counted.
 pub const MAX_COUNT_TIME: std::time::Duration = std::time::Duration::from_secs(60);
+/// Bytes lent from the memory map of an image after which its pages are given back.
+pub const LENT_BYTES: u64 = 16 * 1024 * 1024;

@@ -1,9 +1,12 @@
 //! Where the operating system is met and the libraries have no safe call for it.
 #![allow(unsafe_code, reason = "this is the place for it; every block says why it is sound")]
 
+use std::ffi::CStr;
+use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use memmap2::MmapRaw;
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -37,6 +40,30 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
 
+/// Whether a descriptor of this number was left open for us by whoever started us: all that Rust and we open is
+/// close-on-exec.
+pub fn is_inherited(number: RawFd) -> bool {
+    // SAFETY: F_GETFD takes any number.
+    unsafe { libc::fcntl(number, libc::F_GETFD) == 0 }
+}
+
+/// Takes possession of a descriptor that whoever started us left open for us, by its number. Of the standard streams
+/// a duplicate is made.
+///
+/// # Errors
+/// When there is no such descriptor.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if !is_inherited(number) {
+        return Err(io::Error::from(Errno::EBADF));
+    }
+    let new = duplicate(number)?;
+    if number > 2 {
+        // SAFETY: the descriptor was open before this program began, so no object of it owns the number.
+        unsafe { libc::close(number) };
+    }
+    Ok(new)
+}
+
 /// Gives a signal its default action back. SIGCHLD ignored is inherited, and would hide how our children ended.
 ///
 /// # Errors
@@ -59,16 +86,37 @@ pub fn is_ignored(signal: Signal) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
+/// Makes a newly opened /dev/fuse another queue of an existing connection.
+///
+/// # Errors
+/// What the kernel says, as on a descriptor that is none of FUSE.
+pub fn join_connection(device: BorrowedFd<'_>, connection: BorrowedFd<'_>) -> io::Result<()> {
+    /// `_IOR(229, 0, uint32_t)` of `linux/fuse.h`.
+    const FUSE_DEV_IOC_CLONE: libc::c_ulong = 0x8004_E500;
+    let number = connection.as_raw_fd().cast_unsigned();
+    // SAFETY: the call reads a number of 32 bits from where the pointer points, which lives until it returns.
+    let done = unsafe { libc::ioctl(device.as_raw_fd(), FUSE_DEV_IOC_CLONE as _, &raw const number) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Has allocations from 1 MiB on come straight from the kernel, as pages that cost nothing until they are touched.
 ///
-/// fuser allocates a zeroed receive buffer of 16 MiB for every thread, of which requests touch some KiB. glibc
-/// raises the size from which it maps memory whenever a mapped block is freed; from then on such a buffer would
+/// Every event loop has a receive buffer of 1 MiB, of which requests touch some KiB. glibc raises the size from which it maps memory whenever a mapped block is freed; from then on such a buffer would
 /// come from the heap and be zeroed by hand, which makes all of it resident. Setting the threshold stops that.
 pub fn map_large_allocations() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes any numbers; at this time there is one thread.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1024 * 1024);
+    }
+}
+
+/// Gives memory that was freed back to the system, as far as the allocator has it lying about.
+pub fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim takes any number, and may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
@@ -83,12 +131,10 @@ pub fn close_inherited() -> io::Result<()> {
         .filter(|number| *number > 2)
         .collect();
     for number in numbers {
-        // SAFETY: F_GETFD takes any number. All that Rust and we open is close-on-exec; a descriptor that is not was
-        // open before this program began, so no object of it owns the number, and closing it harms none.
-        unsafe {
-            if libc::fcntl(number, libc::F_GETFD) == 0 {
-                libc::close(number);
-            }
+        if is_inherited(number) {
+            // SAFETY: the descriptor was open before this program began, so no object of it owns the number, and
+            // closing it harms none.
+            unsafe { libc::close(number) };
         }
     }
     Ok(())
@@ -117,6 +163,74 @@ pub fn receive_descriptor(socket: &OwnedFd) -> io::Result<Option<OwnedFd>> {
         }
     }
     Ok(None)
+}
+
+/// What a loop device shows of which file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopStatus {
+    /// Device number of the file system that the file lies on, in the kernel's encoding.
+    pub device: u64,
+    pub inode: u64,
+    /// Bytes of the file before the first of the device.
+    pub offset: u64,
+    /// Bytes of the file that the device shows at most; 0: all there are.
+    pub size_limit: u64,
+}
+
+/// `struct loop_info64` of linux/loop.h.
+#[repr(C)]
+struct LoopInfo {
+    device: u64,
+    inode: u64,
+    rdevice: u64,
+    offset: u64,
+    size_limit: u64,
+    number: u32,
+    encrypt_type: u32,
+    encrypt_key_size: u32,
+    flags: u32,
+    file_name: [u8; 64],
+    crypt_name: [u8; 64],
+    encrypt_key: [u8; 32],
+    init: [u64; 2],
+}
+
+/// Asks a loop device for its status.
+///
+/// # Errors
+/// When it is no loop device, or has no file.
+pub fn loop_status(device: &File) -> io::Result<LoopStatus> {
+    const LOOP_GET_STATUS64: libc::c_ulong = 0x4C05;
+    let mut info = std::mem::MaybeUninit::<LoopInfo>::zeroed();
+    // SAFETY: the kernel fills in a structure of this layout, or fails; other drivers answer ENOTTY. All zeros are
+    // a valid value of it, too. The type of the request's number differs between C libraries.
+    let info = unsafe {
+        if libc::ioctl(device.as_raw_fd(), LOOP_GET_STATUS64 as _, info.as_mut_ptr()) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        info.assume_init()
+    };
+    Ok(LoopStatus { device: info.device, inode: info.inode, offset: info.offset, size_limit: info.size_limit })
+}
+
+/// Has the file system that a path lies on answer for it: stat(2) is content with what the kernel remembers, also
+/// of a file system whose process is gone. Automounters are not woken.
+///
+/// # Errors
+/// What statx(2) says.
+pub fn ask(path: &CStr) -> Result<(), Errno> {
+    let flags = libc::AT_STATX_FORCE_SYNC | libc::AT_NO_AUTOMOUNT;
+    let mut answer = std::mem::MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: the path ends with a NUL, and the kernel writes no more than the structure that it is given.
+    let result =
+        unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, libc::STATX_BASIC_STATS, answer.as_mut_ptr()) };
+    Errno::result(result).map(drop)
+}
+
+/// Ends a process that is a fork of one with more to do at its end: no buffer is written, no destructor runs.
+pub fn exit_at_once(code: i32) -> ! {
+    // SAFETY: _exit(2) takes any number and does not return.
+    unsafe { libc::_exit(code) }
 }
 
 /// A track of a disc in a drive.
@@ -196,4 +310,28 @@ pub fn last_session(device: &impl AsRawFd) -> io::Result<u32> {
     ask_drive(device, CDROMMULTISESSION, &mut answer)?;
     // Linux, too, takes only the last session of an XA disc for one.
     if answer.is_xa == 0 { Ok(0) } else { u32::try_from(answer.start).map_err(io::Error::other) }
+}
+
+/// Makes a file share blocks with another, as FICLONERANGE does it.
+///
+/// # Errors
+/// `EXDEV`, `EOPNOTSUPP` and the like where the file systems can't; `EINVAL` where the range does not fit their blocks.
+pub fn share_range(from: &File, at: u64, len: u64, to: &File, to_at: u64) -> io::Result<()> {
+    let range =
+        libc::file_clone_range { src_fd: from.as_raw_fd().into(), src_offset: at, src_length: len, dest_offset: to_at };
+    // SAFETY: the request reads a structure of this type, which lives until the call returns.
+    let result = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const range) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the kernel read a part of a file into the map of another, from `done` bytes of the map on; how many bytes it
+/// read. A map whose file has shrunk is an error, `EFAULT`, and no signal, as none of our code touches it.
+///
+/// # Errors
+/// What pread(2) says.
+pub fn read_into_map(file: &File, offset: i64, map: &MmapRaw, done: usize) -> io::Result<usize> {
+    let Some(len) = map.len().checked_sub(done) else { return Ok(0) };
+    // SAFETY: the pointer stays within the map, behind which `len` bytes lie, and no reference to them exists.
+    let read = unsafe { libc::pread(file.as_raw_fd(), map.as_mut_ptr().add(done).cast(), len, offset) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }

@@ -6,8 +6,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::announcer::Announcer;
 use super::exit::{Code, Failure};
+use super::image::shown;
 use super::log as logging;
+use super::loop_device;
 use super::mount::{Plan, carry_out, family};
 use super::options::{Options, Unknown};
 
@@ -48,12 +51,21 @@ pub fn run(kind: &OsStr, args: &[OsString]) -> Result<Code, Failure> {
         // mount(8) writes `rw` whether the user did or not.
         log::info!("a disc image is never written to: mounted read-only");
     }
+    let mut image = image.clone();
+    // Past the loop device, which mount(8) has made needlessly: it goes when nobody uses it.
+    if let Some((file, part)) = loop_device::backing(&image) {
+        log::info!("{}: reading {}", shown(&image), shown(&file));
+        image = file;
+        options.window = part.narrowed(options.window);
+    }
     carry_out(Plan {
-        image: image.clone(),
+        image,
+        library: None,
         directory: Some(directory.clone()),
         make_directory: false,
         foreground: false,
         fake: order.fake,
+        announcer: Announcer::default(),
         options,
     })
 }

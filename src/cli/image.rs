@@ -4,15 +4,19 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::exit::{Code, Failure};
-use super::options::Options;
+use super::options::{Options, Window};
 use crate::container;
 use crate::disc::{Chosen, Disc, SessionChoice, TreeKind};
 use crate::error::Error;
+use crate::library;
+use crate::source::{self, SharedSource};
 use crate::sys::{self, Track};
 use crate::text::printable;
 use crate::tree::{Presentation, Tree};
+use crate::volume::Volume;
 
 /// An image, ready to be shown.
 #[derive(Debug)]
@@ -32,6 +36,20 @@ pub fn shown(path: &Path) -> String {
 /// Opens and probes an image without choosing a tree.
 pub fn probe(path: &Path, options: &Options) -> Result<Disc, Failure> {
     let source = container::open(path, options.io).map_err(|error| unopened(path, &error))?;
+    probe_source(source, path, options)
+}
+
+fn probe_source(source: SharedSource, path: &Path, options: &Options) -> Result<Disc, Failure> {
+    let mut source = source;
+    if options.window != Window::default() {
+        let Window { offset, limit } = options.window;
+        if offset >= source.len() {
+            let message = format!("{}: the file ends before byte {offset}, where the image is to begin", shown(path));
+            return Err(Failure::new(Code::Failure, message).hint("offset= is in bytes"));
+        }
+        let end = limit.map_or(u64::MAX, |limit| offset.saturating_add(limit));
+        source = Arc::new(source::Window::new(source, offset..end));
+    }
     let mut read = options.read.clone();
     if let Some(drive) = drive(path) {
         read.session = in_drive(read.session, &drive).map_err(|error| failed(path, &error))?;
@@ -75,11 +93,34 @@ fn in_drive(choice: SessionChoice, drive: &Drive) -> Result<SessionChoice, Error
 /// Opens an image and the tree of it that the options choose.
 pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
     let disc = probe(path, options)?;
+    opened(path, disc, options)
+}
+
+fn opened(path: &Path, disc: Disc, options: &Options) -> Result<Opened, Failure> {
+    let (chosen, volume) = choose(path, &disc, options)?;
+    let presentation = presentation(options, chosen.kind);
+    Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+}
+
+/// Opens the tree of an image that is open already, without its name, which may be that of another file by now.
+pub fn reopen(file: &File, path: &Path, options: &Options) -> Result<Opened, Failure> {
+    let source = file.try_clone().and_then(|file| container::open_file(file, options.io));
+    let disc = probe_source(source.map_err(|error| unopened(path, &error))?, path, options)?;
+    opened(path, disc, options)
+}
+
+/// Opens the tree of an image as a part of a library.
+pub fn volume(path: &Path, options: &Options) -> Result<library::Opened, Failure> {
+    let disc = probe(path, options)?;
+    let (chosen, volume) = choose(path, &disc, options)?;
+    Ok(library::Opened { volume, presentation: presentation(options, chosen.kind) })
+}
+
+fn choose(path: &Path, disc: &Disc, options: &Options) -> Result<(Chosen, Box<dyn Volume>), Failure> {
     let chosen = disc.choose(&options.selection).map_err(|error| failed(path, &error))?;
     let volume = disc.open(chosen.kind).map_err(|error| failed(path, &error))?;
     log::info!("{}: showing {}", shown(path), chosen.reason);
-    let presentation = presentation(options, chosen.kind);
-    Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+    Ok((chosen, volume))
 }
 
 /// On UDF `mode=` and `dmode=` hold whatever is recorded, and what nobody owns is nobody's where root mounts:

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{Code, Failure};
-use crate::mount::{self, table};
+use crate::mount::{self, State, table};
 use crate::text::printable;
 
 /// List the drives that are mounted
@@ -33,13 +33,15 @@ struct Drive {
     #[serde(rename = "type")]
     kind: String,
     uid: Option<u32>,
-    /// Its serving process is gone.
+    /// `ok`; `stale`: its serving process is gone; `silent`: it does not answer.
+    state: &'static str,
     stale: bool,
     options: Vec<String>,
 }
 
 impl Drive {
     fn of(entry: &table::Entry) -> Self {
+        let state = mount::state(&entry.point, entry.user());
         Self {
             directory: entry.point.to_string_lossy().into_owned(),
             directory_bytes: exact(entry.point.as_os_str()),
@@ -47,7 +49,8 @@ impl Drive {
             image_bytes: exact(&entry.source),
             kind: entry.kind.to_string_lossy().into_owned(),
             uid: entry.user(),
-            stale: mount::is_stale(&entry.point),
+            state: state.word(),
+            stale: state == State::Stale,
             options: entry.options.split(',').map(str::to_owned).collect(),
         }
     }
@@ -87,7 +90,7 @@ fn columns(entries: &[table::Entry]) -> String {
     if entries.is_empty() {
         return String::new();
     }
-    let state = |entry: &table::Entry| if mount::is_stale(&entry.point) { "stale" } else { "ok" };
+    let state = |entry: &table::Entry| mount::state(&entry.point, entry.user()).word();
     let shown = |name: &OsStr| printable(name.as_bytes());
     let row = |entry: &table::Entry| [shown(entry.point.as_os_str()), state(entry).to_owned(), shown(&entry.source)];
     let head = ["DIRECTORY", "STATE", "IMAGE"].map(str::to_owned);

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use super::exit::{Code, Failure};
 use super::image::shown;
 use super::output;
-use super::words::WORDS;
+use super::pages::{self, escaped};
 
 /// Writes the manual page, or with a directory all manual pages into it
 #[derive(Debug, Clone, clap::Args)]
@@ -51,15 +51,22 @@ fn pages(mut command: clap::Command) -> io::Result<Vec<(String, Vec<u8>)>> {
     command.build();
     let mut pages = Vec::new();
     collect(&command, &mut pages)?;
+    pages.extend(pages::all());
     Ok(pages)
 }
 
 fn collect(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    let man = Man::new(command.clone()).manual("User Commands");
+    let title = command.get_display_name().unwrap_or(command.get_name()).to_uppercase();
+    let source = concat!("mount-iso ", env!("CARGO_PKG_VERSION"));
+    // An empty date would be left out, and what follows be taken for it.
+    let man = Man::new(command.clone()).title(title).date(" ").source(source).manual("User Commands");
     let mut page = Vec::new();
     man.render(&mut page)?;
-    if ["mount-iso", "mount"].contains(&command.get_name()) {
-        options(&mut page)?;
+    if ["mount-iso", "mount-iso-mount", "mount"].contains(&command.get_name()) {
+        writeln!(
+            page,
+            ".SH \"SEE ALSO\"\n.BR mount\\-iso (5),\nthe words of\n.B \\-o\nand of /etc/fstab;\n.BR mount.mount\\-iso (8)"
+        )?;
     }
     exit_status(&mut page)?;
     pages.push((man.get_filename(), page));
@@ -69,24 +76,10 @@ fn collect(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::R
     Ok(())
 }
 
-/// The words of `-o`, from their table.
-fn options(page: &mut Vec<u8>) -> io::Result<()> {
-    writeln!(page, ".SH \"MOUNT OPTIONS\"\nThe words of \\fB\\-o\\fR, separated by commas.")?;
-    let mut group = None;
-    for word in WORDS {
-        if group != Some(word.group) {
-            group = Some(word.group);
-            writeln!(page, ".SS \"{}\"", word.group.title())?;
-        }
-        writeln!(page, ".TP\n\\fB{}\\fR\n{}", word.shown().replace('-', "\\-"), word.help)?;
-    }
-    Ok(())
-}
-
 fn exit_status(page: &mut Vec<u8>) -> io::Result<()> {
     writeln!(page, ".SH \"EXIT STATUS\"")?;
     for (code, meaning) in Code::TABLE {
-        writeln!(page, ".TP\n\\fB{}\\fR\n{meaning}", *code as u8)?;
+        writeln!(page, ".TP\n\\fB{}\\fR\n{}", *code as u8, escaped(meaning))?;
     }
     Ok(())
 }
@@ -102,8 +95,8 @@ mod tests {
             .subcommand(clap::Command::new("man").hide(true));
         let pages = pages(command).unwrap();
         let names: Vec<_> = pages.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["mount-iso.1", "mount-iso-ls.1"]);
-        for (_, page) in &pages {
+        assert_eq!(names, ["mount-iso.1", "mount-iso-ls.1", "mount-iso.5", "mount.mount-iso.8"]);
+        for (_, page) in &pages[..2] {
             let text = String::from_utf8(page.clone()).unwrap();
             assert!(text.contains("EXIT STATUS") && text.contains("\\fB64\\fR\nsome of it succeeded"));
         }

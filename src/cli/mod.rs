@@ -1,25 +1,32 @@
 //! The command line.
 
+pub mod announcer;
 pub mod cat;
 pub mod completions;
 pub mod exit;
 pub mod extract;
+pub mod fstab;
 pub mod help;
 pub mod helper;
 pub mod image;
 pub mod info;
+pub mod library;
 pub mod list;
 pub mod listing;
 pub mod log;
+pub mod loop_device;
 pub mod ls;
 pub mod man;
 pub mod messages;
 pub mod mount;
+pub mod open;
 pub mod options;
 pub mod output;
+pub mod pages;
 pub mod pieces;
 pub mod place;
 pub mod progress;
+pub mod sd_notify;
 pub mod split;
 pub mod unmount;
 pub mod verb;
@@ -69,8 +76,11 @@ enum Verb {
     Mount(Box<mount::MountArgs>),
     #[command(visible_aliases = ["umount", "eject", "detach"])]
     Unmount(unmount::UnmountArgs),
+    Library(library::LibraryArgs),
     #[command(visible_alias = "status")]
     List(list::ListArgs),
+    Open(open::OpenArgs),
+    Fstab(fstab::FstabArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -88,7 +98,10 @@ impl Verb {
         match self {
             Self::Mount(args) => mount::run(args),
             Self::Unmount(args) => unmount::run(args),
+            Self::Library(args) => library::run(args),
             Self::List(args) => list::run(args),
+            Self::Open(args) => open::run(args),
+            Self::Fstab(args) => fstab::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),
             Self::Cat(args) => cat::run(args),

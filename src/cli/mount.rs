@@ -1,24 +1,29 @@
 //! `mount-iso mount`, the verb that is meant when there is none.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::geteuid;
 
+use super::announcer::{self, Announcer};
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
+use super::library;
 use super::log as logging;
 use super::options::{ImageArgs, Options, Unknown};
 use super::place::{self, Place};
+use super::sd_notify::Notifier;
 use super::verify;
 use crate::disc::Family;
-use crate::fuse::{self, Service};
-use crate::mount::{self, Drive, Kind, MountError, Request, Standing, table};
+use crate::fuse::{Renewal, Service};
+use crate::mount::{self, Confinement, Drive, Kind, MountError, Request, Standing, table};
+use crate::source::Watch;
 use crate::sys;
+use crate::tree::{Presentation, Tree};
 
 /// Mount an image; the command may be left out
 ///
@@ -59,6 +64,18 @@ pub struct MountArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub log: Option<PathBuf>,
 
+    /// Unmount when nobody has used the drive for so long: seconds, or with a unit as 15min or 2h
+    #[arg(long, value_name = "TIME")]
+    pub idle_timeout: Option<String>,
+
+    /// For use in containers: all users may look, and the kernel enforces the permissions of the files
+    #[arg(long)]
+    pub container: bool,
+
+    /// Write the directory and a newline to this open descriptor when the drive is ready, and close it
+    #[arg(long, value_name = "N")]
+    pub ready_fd: Option<i32>,
+
     /// Threads that answer the kernel [default: as many as processors, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -91,13 +108,26 @@ pub struct MountArgs {
 /// A mount, once all words are understood.
 #[derive(Debug)]
 pub struct Plan {
+    /// The image; of a library its folder.
     pub image: PathBuf,
+    /// How long an image of a library is kept open unused; `None`: it is no library.
+    pub library: Option<Duration>,
     pub directory: Option<PathBuf>,
     pub make_directory: bool,
     pub foreground: bool,
     /// Do everything but mount.
     pub fake: bool,
+    /// Who is told when the drive is ready.
+    pub announcer: Announcer,
     pub options: Options,
+}
+
+/// What a drive shows.
+#[derive(Debug)]
+pub struct Content {
+    pub tree: Tree,
+    pub presentation: Presentation,
+    pub renewal: Option<Renewal>,
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {
@@ -115,16 +145,29 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
         options.mount.threads = Some(threads.into());
     }
     options.mount.verify |= args.verify;
+    if let Some(time) = &args.idle_timeout {
+        options.read(&[OsString::from(format!("idle_timeout={time}"))], Unknown::Refuse)?;
+    }
+    if args.container {
+        options.read(&[OsString::from("allow_other,default_permissions")], Unknown::Refuse)?;
+    }
+    if let Some(number) = args.ready_fd.filter(|number| !sys::is_inherited(*number)) {
+        return Err(Failure::new(Code::Usage, format!("--ready-fd {number}: there is no such descriptor"))
+            .hint("whoever starts mount-iso has to leave it open: `mount-iso --ready-fd 3 IMAGE 3>FILE`"));
+    }
+    let announcer = Announcer::new(args.ready_fd);
     options.mount.log = args.log.clone().or(options.mount.log);
     if (options.mount.writable && !args.read_only) || args.read_write {
         log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
     }
     carry_out(Plan {
         image: args.image.clone(),
+        library: None,
         directory: args.directory.clone(),
         make_directory: args.mkdir,
         foreground: args.foreground || args.debug,
         fake: false,
+        announcer,
         options,
     })
 }
@@ -168,14 +211,27 @@ impl From<MountError> for Failure {
 }
 
 /// Mounts, whichever way the wish was worded.
-pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
+pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     if plan.options.mount.remount {
         return remount(&plan);
     }
-    let opened = image::open(&plan.image, &plan.options)?;
-    if plan.options.mount.verify {
-        verify::before_mounting(&plan.image, &opened)?;
-    }
+    let content = match plan.library {
+        Some(_) if plan.options.mount.verify => {
+            let message = format!("{}: `verify` is for single images", shown(&plan.image));
+            return Err(
+                Failure::new(Code::Usage, message).hint("`mount-iso verify IMAGE` verifies any of the folder's")
+            );
+        }
+        Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
+        None => {
+            let opened = image::open(&plan.image, &plan.options)?;
+            if plan.options.mount.verify {
+                verify::before_mounting(&plan.image, &opened)?;
+            }
+            let renewal = renewal(&plan.image, &plan.options);
+            Content { tree: opened.tree, presentation: opened.presentation, renewal }
+        }
+    };
     if plan.fake {
         return Ok(Code::Success);
     }
@@ -190,6 +246,10 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
     mount::block_signals().map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
     let (drive, place) = match &plan.directory {
         Some(directory) if let Some(number) = place::descriptor(directory) => {
+            if plan.options.mount.idle_timeout.is_some() {
+                let message = format!("{}: idle_timeout= is for drives that mount-iso mounts itself", shown(directory));
+                return Err(Failure::new(Code::Usage, message).hint("leave it out: whoever has mounted unmounts"));
+            }
             let device = sys::duplicate(number)
                 .map_err(|error| Failure::new(Code::Failure, format!("{}: {error}", shown(directory))))?;
             (Drive::of_descriptor(device), None)
@@ -205,40 +265,44 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
             if let Some(other) = elsewhere.first() {
                 if is_plain(&plan.options) {
                     log::warn!("{}: is mounted already", shown(&plan.image));
-                    print_directory(other);
+                    announcer::print_directory(other);
                     return Ok(Code::Success);
                 }
                 log::warn!("{}: is also mounted on {}, perhaps with other options", shown(&plan.image), shown(other));
             }
-            let place = place::new(&opened.tree.info().label, &plan.image)?;
+            let place = place::new(&content.tree.info().label, &plan.image)?;
             (mount_on(&plan, &place)?, Some(place))
         }
     };
-    let service = Service { presentation: opened.presentation.clone(), threads: plan.options.mount.threads };
-    let tree = opened.tree;
-    let announced = place.filter(|_| plan.directory.is_none()).map(|place| place.path);
-    let serve = move |device, ready: Box<dyn FnOnce()>| fuse::serve(tree, service, device, ready);
+    let running = &plan.options.mount;
+    let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
+        .with_idle_limit(running.idle_timeout)
+        .with_renewal(content.renewal)
+        .confined(match plan.library {
+            _ if running.no_sandbox => Confinement::None,
+            Some(_) => Confinement::Readable,
+            None => Confinement::Descriptors,
+        });
+    let mut announcer = std::mem::take(&mut plan.announcer);
+    announcer.prints = plan.directory.is_none();
+    announcer.point = place.map(|place| place.path);
     let failed = |error: io::Error| Failure::new(Code::System, format!("no process could be started: {error}"));
     if plan.foreground {
         if log_file.is_some() {
             logging::leave_terminal(log_file);
         }
-        let ready = move || {
-            if let Some(path) = &announced {
-                print_directory(path);
-            }
-        };
-        return match mount::run_in_foreground(drive, ready, serve).map_err(failed)? {
+        announcer.notifier = Notifier::of_environment();
+        announcer.take_descriptor();
+        announcer.image = plan.image.clone();
+        return match mount::run_in_foreground(drive, announcer.observer(), service).map_err(failed)? {
             0 => Ok(Code::Success),
             _ => Err(Failure::new(Code::System, "the drive's serving process ended before its time")
                 .hint("the messages above say why; -d shows more")),
         };
     }
-    match mount::run_in_background(drive, || logging::leave_terminal(log_file), serve).map_err(failed)? {
+    match mount::run_in_background(drive, || logging::leave_terminal(log_file), service).map_err(failed)? {
         Standing::Ready => {
-            if let Some(path) = &announced {
-                print_directory(path);
-            }
+            announcer.ready();
             Ok(Code::Success)
         }
         Standing::Failed(reason) => {
@@ -249,18 +313,44 @@ pub fn carry_out(plan: Plan) -> Result<Code, Failure> {
     }
 }
 
+/// How the image is watched and read anew; `None` for what is no file: a disc in a drive is another disc.
+fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
+    let opened = (|| {
+        let file = File::open(image)?;
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        Ok(Some((Watch::new(image)?, file)))
+    })();
+    let (watch, file) = match opened {
+        Ok(opened) => opened?,
+        Err(error) => {
+            let error: io::Error = error;
+            log::warn!("{}: changes of the image will not be noticed: {error}", shown(image));
+            return None;
+        }
+    };
+    let (path, options) = (image.to_owned(), options.clone());
+    let reopen = move || match image::reopen(&file, &path, &options) {
+        Ok(opened) => Ok((opened.tree, opened.presentation)),
+        Err(failure) => Err(failure.message),
+    };
+    Some(Renewal::new(watch, Box::new(reopen)))
+}
+
 /// Whether nothing was asked for that changes what a drive shows.
 fn is_plain(options: &Options) -> bool {
     let usual = Options::of_this_user();
-    (&options.selection, &options.read, &options.presentation) == (&usual.selection, &usual.read, &usual.presentation)
+    (&options.selection, &options.read, &options.presentation, options.window)
+        == (&usual.selection, &usual.read, &usual.presentation, usual.window)
 }
 
 /// Where this user has mounted the image already.
-fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
+pub(super) fn mounted_by_us(image: &Path) -> Vec<PathBuf> {
     let user = geteuid().as_raw();
     let table = table::ours().unwrap_or_default();
     let own = table.into_iter().filter(|entry| entry.user() == Some(user) && entry.shows(image));
-    own.map(|entry| entry.point).filter(|point| !mount::is_stale(point)).collect()
+    own.filter(|entry| !mount::is_stale(&entry.point, entry.user())).map(|entry| entry.point).collect()
 }
 
 fn mount_on(plan: &Plan, place: &Place) -> Result<Drive, Failure> {
@@ -282,6 +372,8 @@ fn request(plan: &Plan, point: &Path) -> Request {
         sync: options.sync,
         dir_sync: options.dir_sync,
         no_atime: options.no_atime,
+        no_symlinks: options.no_symlinks,
+        contexts: options.contexts.clone(),
         allow_other: options.allow_other.unwrap_or(root),
         default_permissions: options.default_permissions.unwrap_or(root),
     }
@@ -307,15 +399,6 @@ fn remount(plan: &Plan) -> Result<Code, Failure> {
     }
     mount::remount(&request(plan, &point))?;
     Ok(Code::Success)
-}
-
-/// As bytes, for scripts: `cd "$(mount-iso disc.iso)"`.
-fn print_directory(path: &Path) {
-    let mut line = path.as_os_str().as_bytes().to_vec();
-    line.push(b'\n');
-    let mut out = io::stdout();
-    // The drive is there, whoever is told.
-    let _ = out.write_all(&line).and_then(|()| out.flush());
 }
 
 #[cfg(test)]

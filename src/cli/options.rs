@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use nix::unistd::{getegid, geteuid};
@@ -20,8 +21,30 @@ pub struct Options {
     pub read: ReadOptions,
     pub presentation: Presentation,
     pub io: IoMode,
+    pub window: Window,
     /// How the drive is mounted; commands that don't mount pay no heed.
     pub mount: MountOptions,
+}
+
+/// The part of the file that is the image, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    pub offset: u64,
+    /// `None`: to the end of the file.
+    pub limit: Option<u64>,
+}
+
+impl Window {
+    /// A part of this part.
+    #[must_use]
+    pub fn narrowed(self, part: Self) -> Self {
+        let rest = self.limit.map(|limit| limit.saturating_sub(part.offset));
+        let limit = match (rest, part.limit) {
+            (Some(rest), Some(limit)) => Some(rest.min(limit)),
+            (rest, limit) => rest.or(limit),
+        };
+        Self { offset: self.offset.saturating_add(part.offset), limit }
+    }
 }
 
 /// What concerns the mount and not the image.
@@ -31,6 +54,9 @@ pub struct MountOptions {
     pub sync: bool,
     pub dir_sync: bool,
     pub no_atime: bool,
+    pub no_symlinks: bool,
+    /// Security contexts of SELinux: name and value.
+    pub contexts: Vec<(&'static str, String)>,
     /// `rw` was the last word on the matter.
     pub writable: bool,
     pub remount: bool,
@@ -42,7 +68,13 @@ pub struct MountOptions {
     /// `fsname=`: what the mount table shows in place of the image's path.
     pub source: Option<OsString>,
     pub threads: Option<usize>,
+    /// No other serving process takes over where one was killed.
+    pub no_restart: bool,
+    /// The serving process keeps its rights.
+    pub no_sandbox: bool,
     pub log: Option<PathBuf>,
+    /// Unmounted when nobody has used it for so long.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// What to do with a word that nobody knows.

@@ -1,7 +1,7 @@
 //! The body of a file in pieces that can be copied: data, holes, and what can't be read.
 
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use crate::source::{Segment, Source};
 
@@ -31,10 +31,19 @@ pub enum Piece<'a> {
 
 /// Gives all pieces of a body to `take`, until that breaks off. Where a chunk can't be read, its sectors are tried
 /// one by one, so that a bad sector takes no good one with it.
-pub fn read<E>(body: &dyn Source, mut take: impl FnMut(Piece<'_>) -> Result<ControlFlow<()>, E>) -> Result<(), E> {
-    let len = body.len();
-    let mut buffer = vec![0; usize::try_from(len.min(CHUNK)).unwrap_or(0)];
-    let mut at = 0_u64;
+pub fn read<E>(body: &dyn Source, take: impl FnMut(Piece<'_>) -> Result<ControlFlow<()>, E>) -> Result<(), E> {
+    read_range(body, 0..body.len(), take)
+}
+
+/// The same of a part of a body.
+pub fn read_range<E>(
+    body: &dyn Source,
+    range: Range<u64>,
+    mut take: impl FnMut(Piece<'_>) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let mut at = range.start;
+    let len = body.len().min(range.end);
+    let mut buffer = vec![0; usize::try_from(len.saturating_sub(at).min(CHUNK)).unwrap_or(0)];
     // Up to where the chunk failed that is tried by sectors now.
     let mut failing = 0_u64;
     while at < len {

@@ -50,7 +50,15 @@ pub fn named(directory: &Path, make: bool) -> Result<Place, Failure> {
             .hint("name a directory, or none: then one is made in the current directory")),
         Ok(_) => {
             let place = Place { path: mount::absolute(directory), made: false };
-            note_content(&place.path);
+            match on_top(&place.path) {
+                // The kernel remembers the directory of a drive that is dead.
+                Some(entry) if entry.is_ours() && mount::is_stale(&place.path, entry.user()) => {
+                    clear_stale(&place.path)?;
+                }
+                // Looking into a directory of the automounter would wait for this very mount.
+                Some(entry) if entry.kind == "autofs" => {}
+                _ => note_content(&place.path),
+            }
             Ok(place)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && make => match fs::create_dir(directory) {
@@ -70,13 +78,17 @@ pub fn named(directory: &Path, make: bool) -> Result<Place, Failure> {
     }
 }
 
+/// What is mounted on a directory, if anything is.
+fn on_top(path: &Path) -> Option<table::Entry> {
+    table::read().unwrap_or_default().into_iter().rfind(|entry| entry.point == path)
+}
+
 /// Takes off the remains of a drive whose processes were killed.
 fn clear_stale(path: &Path) -> Result<(), Failure> {
-    let table = table::read().unwrap_or_default();
     let own =
         |entry: &table::Entry| entry.is_ours() && (geteuid().is_root() || entry.user() == Some(geteuid().as_raw()));
-    match table.iter().rfind(|entry| entry.point == path) {
-        Some(entry) if own(entry) => {
+    match on_top(path) {
+        Some(entry) if own(&entry) => {
             info!("{}: taking off a drive whose process is gone", shown(path));
             Ok(mount::unmount(path, true)?)
         }
@@ -86,12 +98,7 @@ fn clear_stale(path: &Path) -> Result<(), Failure> {
 }
 
 fn note_content(path: &Path) {
-    // Looking into a directory of the automounter would wait for this very mount.
-    let automounter = |entry: &table::Entry| entry.point == path && entry.kind == "autofs";
-    if log_enabled!(log::Level::Info)
-        && !table::read().unwrap_or_default().iter().any(automounter)
-        && fs::read_dir(path).is_ok_and(|mut content| content.next().is_some())
-    {
+    if log_enabled!(log::Level::Info) && fs::read_dir(path).is_ok_and(|mut content| content.next().is_some()) {
         info!("{}: what is in the directory is hidden while the drive is there", shown(path));
     }
 }

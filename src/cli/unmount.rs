@@ -7,18 +7,20 @@ use clap::Args;
 use nix::unistd::geteuid;
 
 use super::exit::{Code, Failure};
-use super::image::shown;
+use super::image::{self, shown};
+use super::options::Options;
 use crate::mount::{self, table};
+use crate::text::label_as_name;
 
 /// How long the end of a drive's processes is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Unmount drives, named by their directory or by their image
+/// Unmount drives, named by their directory, their image or their label
 #[derive(Debug, Clone, Args)]
 #[command(after_help = super::help::exit_codes())]
 pub struct UnmountArgs {
-    /// Directories or images
-    #[arg(value_name = "DIR|IMAGE", required_unless_present = "all", value_hint = clap::ValueHint::AnyPath)]
+    /// Directories, images, or labels of discs
+    #[arg(value_name = "DIR|IMAGE|LABEL", required_unless_present = "all", value_hint = clap::ValueHint::AnyPath)]
     pub names: Vec<PathBuf>,
 
     /// All drives of mount-iso that you have mounted; as root, those of all users
@@ -33,11 +35,10 @@ pub struct UnmountArgs {
 pub fn run(args: &UnmountArgs) -> Result<Code, Failure> {
     let drives = table::ours()
         .map_err(|error| Failure::new(Code::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc"))?;
-    let own = |drive: &&table::Entry| geteuid().is_root() || drive.user() == Some(geteuid().as_raw());
     let mut points = Vec::new();
     let mut failures = Vec::new();
     if args.all {
-        points.extend(drives.iter().filter(own).map(|drive| drive.point.clone()));
+        points.extend(drives.iter().filter(is_own).map(|drive| drive.point.clone()));
     }
     for name in &args.names {
         match named(name, &drives) {
@@ -78,14 +79,30 @@ fn named(name: &Path, drives: &[table::Entry]) -> Result<Vec<PathBuf>, Failure> 
         return Ok(vec![path]);
     }
     let shows = drives.iter().filter(|drive| drive.shows(&path) || drive.source == name.as_os_str());
-    let own = |drive: &&table::Entry| geteuid().is_root() || drive.user() == Some(geteuid().as_raw());
-    let (own, foreign): (Vec<_>, Vec<_>) = shows.partition(own);
+    let (mut own, foreign): (Vec<_>, Vec<_>) = shows.partition(is_own);
+    if own.is_empty() && foreign.is_empty() {
+        own = drives.iter().filter(is_own).filter(|drive| is_labelled(drive, name)).collect();
+    }
     match (own.is_empty(), foreign.first()) {
         (false, _) => Ok(own.into_iter().map(|drive| drive.point.clone()).collect()),
         (true, Some(_)) => Err(Failure::new(Code::Usage, format!("{}: mounted by another user", shown(name)))
             .hint("only root and the user who mounted it can unmount it")),
         (true, None) => Err(not_mounted(name, &path)),
     }
+}
+
+fn is_own(drive: &&table::Entry) -> bool {
+    geteuid().is_root() || drive.user() == Some(geteuid().as_raw())
+}
+
+/// Whether the disc of a drive has this label, as the disc records it or as a directory is named after it.
+fn is_labelled(drive: &table::Entry, label: &Path) -> bool {
+    let Some(label) = label.to_str() else { return false };
+    // An image that can't be opened any more has no label.
+    image::open(Path::new(&drive.source), &Options::of_this_user()).is_ok_and(|opened| {
+        let recorded = &opened.tree.info().label;
+        recorded == label || label_as_name(recorded) == label
+    })
 }
 
 fn not_mounted(name: &Path, path: &Path) -> Failure {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use encoding_rs::{Encoding, UTF_8};
 use nix::unistd::{Group as SystemGroup, User};
@@ -257,6 +258,15 @@ pub const WORDS: &[Word] = &[
         Ok(())
     }),
     plain("novrs", Tree, "do without the Volume Recognition Sequence (UDF)", |o| o.read.udf.no_recognition = true),
+    value("offset", Tree, "BYTES", "where in the file the image begins; K, M and G multiply by 1024 (0)", |o, v| {
+        o.window.offset = bytes(v)?;
+        Ok(())
+    }),
+    value("sizelimit", Tree, "BYTES", "how much of the file is the image (up to its end)", |o, v| {
+        // As with losetup(8), 0 is no limit.
+        o.window.limit = Some(bytes(v)?).filter(|limit| *limit != 0);
+        Ok(())
+    }),
     plain("noexec", Access, "programs can't be run", |o| o.mount.no_exec = true),
     plain("exec", Access, "programs can be run (the default)", |o| o.mount.no_exec = false),
     plain("ro", Access, "read-only, which the drive always is", |o| o.mount.writable = false),
@@ -264,6 +274,18 @@ pub const WORDS: &[Word] = &[
     plain("sync", Access, "as in mount(8)", |o| o.mount.sync = true),
     plain("dirsync", Access, "as in mount(8)", |o| o.mount.dir_sync = true),
     plain("noatime", Access, "as in mount(8)", |o| o.mount.no_atime = true),
+    plain("nosymfollow", Access, "symbolic links are not followed", |o| o.mount.no_symlinks = true),
+    plain("symfollow", Access, "symbolic links are followed (the default)", |o| o.mount.no_symlinks = false),
+    value(
+        "context",
+        Access,
+        "LABEL",
+        "security context of every file, where SELinux is at work (root only)",
+        |o, v| context(o, "context", v),
+    ),
+    value("fscontext", Access, "LABEL", "the same of the file system itself", |o, v| context(o, "fscontext", v)),
+    value("defcontext", Access, "LABEL", "the same of files without one", |o, v| context(o, "defcontext", v)),
+    value("rootcontext", Access, "LABEL", "the same of the root directory", |o, v| context(o, "rootcontext", v)),
     plain("remount", Access, "change the flags of what is mounted (root only)", |o| o.mount.remount = true),
     plain("verify", Access, "verify the structure and embedded checksums first, and mount only what is sound", |o| {
         o.mount.verify = true;
@@ -290,6 +312,16 @@ pub const WORDS: &[Word] = &[
         };
         Ok(())
     }),
+    value(
+        "idle_timeout",
+        Running,
+        "TIME",
+        "unmount when nobody has used the drive for so long: 90, 15min, 2h (never)",
+        |o, v| {
+            o.mount.idle_timeout = time(v)?;
+            Ok(())
+        },
+    ),
     value("io", Running, "HOW", "how the image is read: auto, mmap or pread", |o, v| {
         o.io = match v {
             b"auto" => IoMode::Auto,
@@ -298,6 +330,12 @@ pub const WORDS: &[Word] = &[
             _ => return Err("is none of auto, mmap and pread".to_owned()),
         };
         Ok(())
+    }),
+    plain("nosandbox", Running, "the serving process keeps its rights; else it can open and start nothing", |o| {
+        o.mount.no_sandbox = true
+    }),
+    plain("norestart", Running, "the drive ends when its serving process does; else another one takes over", |o| {
+        o.mount.no_restart = true
     }),
     value("log", Running, "FILE", "file to log to (the system log)", |o, v| {
         o.mount.log = Some(OsString::from_vec(v.to_vec()).into());
@@ -337,6 +375,8 @@ pub const WORDS: &[Word] = &[
     nothing("group", "for mount(8)"),
     nothing("nogroup", "for mount(8)"),
     nothing("comment", "for mount(8)"),
+    nothing("helper", "for umount(8)"),
+    nothing("uhelper", "for umount(8)"),
     nothing("x-*", "for mount(8)"),
     nothing("X-*", "for mount(8)"),
     nothing("async", "for mount(8)"),
@@ -344,6 +384,22 @@ pub const WORDS: &[Word] = &[
     nothing("nomand", "for mount(8)"),
     nothing("silent", "for mount(8)"),
     nothing("loud", "for mount(8)"),
+    // A remount by mount(8) brings what the mount table shows.
+    nothing("user_id", "the kernel's own"),
+    nothing("group_id", "the kernel's own"),
+    nothing("rootmode", "the kernel's own"),
+    nothing("blksize", "the kernel's own"),
+    nothing("auto_unmount", "a drive never outlives its process"),
+    nothing("nonempty", "a drive may cover a directory that is not empty"),
+    nothing("kernel_cache", "the kernel remembers whatever was read"),
+    nothing("auto_cache", "the kernel remembers whatever was read"),
+    nothing("entry_timeout", "the kernel remembers whatever was read"),
+    nothing("attr_timeout", "the kernel remembers whatever was read"),
+    nothing("negative_timeout", "the kernel remembers whatever was read"),
+    nothing("ac_attr_timeout", "the kernel remembers whatever was read"),
+    nothing("max_read", "the kernel chooses"),
+    nothing("max_readahead", "the kernel chooses"),
+    nothing("big_writes", "nothing is written"),
     nothing("atime", "nothing is written"),
     nothing("diratime", "nothing is written"),
     nothing("nodiratime", "nothing is written"),
@@ -363,6 +419,46 @@ fn text(value: &[u8]) -> Result<&str, Refusal> {
 
 fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, Refusal> {
     text(value)?.parse().map_err(|_| "is not a number that fits".to_owned())
+}
+
+/// A number of bytes, with a factor of 1024 for every step of K, M and G behind it.
+fn bytes(value: &[u8]) -> Result<u64, Refusal> {
+    let (digits, factor) = match value {
+        [digits @ .., b'k' | b'K'] => (digits, 1 << 10),
+        [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
+        [digits @ .., b'g' | b'G'] => (digits, 1 << 30),
+        digits => (digits, 1),
+    };
+    number::<u64>(digits)?.checked_mul(factor).ok_or_else(|| "is not a number that fits".to_owned())
+}
+
+/// A length of time, in seconds without a unit; `None` for 0 and `infinity`, as systemd has it.
+fn time(value: &[u8]) -> Result<Option<Duration>, Refusal> {
+    let written = text(value)?;
+    if written == "infinity" {
+        return Ok(None);
+    }
+    let at = written.find(|character: char| !character.is_ascii_digit()).unwrap_or(written.len());
+    let (digits, unit) = written.split_at(at);
+    let factor = match unit {
+        "" | "s" | "sec" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("is no time\nas seconds, or with a unit: 90, 90s, 15min, 2h".to_owned()),
+    };
+    let seconds = number::<u32>(digits.as_bytes())?;
+    Ok((seconds != 0).then(|| Duration::from_secs(u64::from(seconds) * factor)))
+}
+
+fn context(options: &mut Options, name: &'static str, value: &[u8]) -> Result<(), Refusal> {
+    let value = text(value)?.trim_matches('"');
+    if value.contains(['"', '\n']) {
+        return Err("is no security context".to_owned());
+    }
+    options.mount.contexts.retain(|(other, _)| *other != name);
+    options.mount.contexts.push((name, value.to_owned()));
+    Ok(())
 }
 
 /// The twelve bits that chmod(1) knows.

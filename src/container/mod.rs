@@ -1,5 +1,6 @@
 //! Files that wrap an image; `open` stacks whatever sources it takes to get at the logical sectors.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -11,4 +12,12 @@ use crate::source::{self, IoMode, SharedSource};
 /// Whatever opening the file says.
 pub fn open(path: &Path, mode: IoMode) -> io::Result<SharedSource> {
     source::open(path, mode)
+}
+
+/// The same of a file that is open already.
+///
+/// # Errors
+/// Whatever asking the file says.
+pub fn open_file(file: File, mode: IoMode) -> io::Result<SharedSource> {
+    source::of_file(file, mode)
 }

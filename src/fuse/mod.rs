@@ -1,41 +1,174 @@
-//! The FUSE side: fuser lives only here.
+//! The FUSE side: the kernel's requests come in here, and answers go out.
 
-mod adapter;
+mod activity;
 mod attr;
+mod connection;
 mod count;
+mod drive;
+mod gifts;
+mod handshake;
+mod loops;
+mod renewal;
+mod reply;
+mod request;
+mod survey;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use fuser::{Config, Session, SessionACL};
-
+use crate::mount::{Confinement, Idleness, Server};
 use crate::tree::{Presentation, Tree};
-use adapter::Adapter;
+pub use activity::Activity;
+use attr::{FOREVER, Inodes};
+use connection::Connection;
+use drive::Drive;
+use gifts::Gifts;
+use handshake::{Protocol, handshake};
+use loops::Loops;
+pub use renewal::Renewal;
+use reply::{Notice, notify};
 
 /// Event loops that pay off: the kernel's page cache is the bottleneck beyond a few.
-const MAX_THREADS: usize = 8;
+const MAX_LOOPS: usize = 8;
 
-/// How a tree is served.
-#[derive(Debug, Clone, Default)]
+/// A tree that is served on an opened /dev/fuse whose file system is mounted already.
+#[derive(Debug)]
 pub struct Service {
-    pub presentation: Presentation,
-    /// Event loops; `None`: as many as there are processors, up to 4.
-    pub threads: Option<usize>,
+    tree: Arc<Tree>,
+    presentation: Presentation,
+    loops: usize,
+    /// Another process may go on where one was killed.
+    restarts: bool,
+    activity: Arc<Activity>,
+    /// How long nobody may use the drive.
+    idle_limit: Option<Duration>,
+    confinement: Confinement,
+    renewal: Option<Renewal>,
+    /// How often the image has been read anew.
+    generation: u64,
+    agreed: Option<(Protocol, Arc<Connection>)>,
 }
 
-/// Serves a tree on an opened /dev/fuse whose file system is mounted already, until it is unmounted.
-///
-/// `ready` is called once, when the kernel's first request has been answered.
-///
-/// # Errors
-/// When the handshake with the kernel fails, or an event loop does.
-pub fn serve(tree: Tree, service: Service, device: OwnedFd, ready: impl FnOnce()) -> io::Result<()> {
-    let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
-    let mut config = Config::default();
-    config.n_threads = Some(service.threads.unwrap_or_else(available).clamp(1, MAX_THREADS));
-    // Who may look is the kernel's to decide, by `allow_other` and `default_permissions` at mount time.
-    let adapter = Adapter::new(tree, service.presentation);
-    let session = Session::from_fd(adapter, device, SessionACL::All, config)?;
-    ready();
-    session.run()
+impl Service {
+    /// `loops`: event loops; `None`: as many as there are processors, up to 4. `restarts`: another process may go on
+    /// where one was killed.
+    pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>, restarts: bool) -> Self {
+        let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
+        let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
+        Self {
+            tree: Arc::new(tree),
+            presentation,
+            loops,
+            restarts,
+            activity: Arc::default(),
+            idle_limit: None,
+            confinement: Confinement::Descriptors,
+            renewal: None,
+            generation: 0,
+            agreed: None,
+        }
+    }
+
+    /// Has the image watched, and read anew when it has changed.
+    #[must_use]
+    pub fn with_renewal(mut self, renewal: Option<Renewal>) -> Self {
+        self.renewal = renewal;
+        self
+    }
+
+    /// What the serving process may do.
+    #[must_use]
+    pub fn confined(mut self, confinement: Confinement) -> Self {
+        self.confinement = confinement;
+        self
+    }
+
+    /// What is to be shown: as it was found at first, or as it is now.
+    fn content(&self) -> (Arc<Tree>, Presentation) {
+        let former = || (Arc::clone(&self.tree), self.presentation.clone());
+        let Some(renewal) = self.renewal.as_ref().filter(|_| self.generation > 0) else { return former() };
+        renewal.begin();
+        match (renewal.reopen)() {
+            Ok((tree, presentation)) => (Arc::new(tree), presentation),
+            Err(reason) => {
+                log::warn!("{reason}: what is readable of the former image stays");
+                former()
+            }
+        }
+    }
+
+    /// Has the drive unmounted when nobody has used it for so long.
+    #[must_use]
+    pub fn with_idle_limit(mut self, limit: Option<Duration>) -> Self {
+        self.idle_limit = limit;
+        self
+    }
+}
+
+impl Server for Service {
+    fn greet(&mut self, device: OwnedFd) -> io::Result<()> {
+        let protocol = handshake(std::os::fd::AsFd::as_fd(&device))?;
+        self.agreed = Some((protocol, Arc::new(Connection::new(device, self.loops))));
+        Ok(())
+    }
+
+    fn can_take_over(&self) -> bool {
+        // The numbers of a library's images are known to the worker alone that gave them.
+        self.restarts
+            && self.tree.parts().is_none()
+            && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+    }
+
+    fn renew(&mut self) {
+        self.generation = self.generation.saturating_add(1);
+    }
+
+    fn confinement(&self) -> Confinement {
+        self.confinement
+    }
+
+    fn idleness(&self) -> Option<Idleness> {
+        let activity = Arc::clone(&self.activity);
+        activity.touch();
+        self.idle_limit.map(|limit| Idleness { limit, clock: Box::new(move || activity.idle()) })
+    }
+
+    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {
+        let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
+        let (tree, presentation) = self.content();
+        let inodes = Inodes { root: tree.root(), generation: self.generation };
+        let gifts = Gifts::new(Arc::clone(&tree), inodes, Arc::clone(connection));
+        // Where use is to be seen the kernel has to ask again now and then.
+        let valid = self.idle_limit.map_or(FOREVER, |limit| limit.as_secs() / 4);
+        let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, valid);
+        if takes_over && let Some(queue) = connection.first() {
+            // What the former process had been asked and had not answered.
+            notify(queue, Notice::Resend, &[], &[])?;
+        }
+        if let Some(renewal) = &self.renewal {
+            renewal.watch()?;
+        }
+        if self.generation > 0 {
+            // Asks the kernel for locks that it may hold while it waits for us, so the loops must be running.
+            let (former, tree, connection) = (Arc::clone(&self.tree), Arc::clone(&tree), Arc::clone(connection));
+            thread::Builder::new()
+                .name("renewal".to_owned())
+                .spawn(move || renewal::forget(&former, &tree, &connection))?;
+        }
+        if let Some(pause) = self.tree.tidies() {
+            let tree = Arc::clone(&self.tree);
+            let tidy = move || {
+                loop {
+                    thread::sleep(pause);
+                    tree.tidy();
+                }
+            };
+            thread::Builder::new().name("tidy".to_owned()).spawn(tidy)?;
+        }
+        ready();
+        Loops::new(drive, Arc::clone(connection), Arc::clone(&self.activity)).run(self.loops)
+    }
 }

@@ -70,6 +70,7 @@ fn options(request: &Request) -> OsString {
         ("noatime", request.no_atime),
         ("allow_other", request.allow_other),
         ("default_permissions", request.default_permissions),
+        ("nosymfollow", request.no_symlinks),
     ] {
         if given {
             list.push(b',');
@@ -120,6 +121,8 @@ fn explain(output: &Output, request: &Request) -> MountError {
             "this process may not mount; a container must be started with `--device /dev/fuse --cap-add SYS_ADMIN`. \
              `mount-iso ls`, `cat` and `extract` work without mounting",
         )
+    } else if said.contains("unknown option") {
+        error(Kind::Permission).hint("this version of fusermount3 does not know the option: leave it out")
     } else if said.contains("too many FUSE filesystems") {
         error(Kind::System).hint("raise mount_max in /etc/fuse.conf, or unmount something")
     } else {
@@ -140,6 +143,8 @@ mod tests {
             sync: false,
             dir_sync: false,
             no_atime: false,
+            no_symlinks: false,
+            contexts: Vec::new(),
             allow_other: false,
             default_permissions: true,
         };

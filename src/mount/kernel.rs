@@ -17,6 +17,12 @@ pub(super) const DEVICE: &str = "/dev/fuse";
 pub(super) const NO_DEVICE_HINT: &str =
     "load the kernel module with `modprobe fuse`; in a container, start it with `--device /dev/fuse`";
 
+/// Symbolic links are not followed (since Linux 5.10).
+const MS_NOSYMFOLLOW: MsFlags = MsFlags::from_bits_retain(0x100);
+
+/// Where SELinux shows itself, if it is at work.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
+
 /// What the kernel did not allow.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -59,6 +65,7 @@ fn flags(request: &Request) -> MsFlags {
     flags.set(MsFlags::MS_SYNCHRONOUS, request.sync);
     flags.set(MsFlags::MS_DIRSYNC, request.dir_sync);
     flags.set(MsFlags::MS_NOATIME, request.no_atime);
+    flags.set(MS_NOSYMFOLLOW, request.no_symlinks);
     flags
 }
 
@@ -69,6 +76,12 @@ fn data(request: &Request, device: i32) -> String {
         if given {
             // Writing to a string can't fail.
             let _ = write!(data, ",{word}");
+        }
+    }
+    // As mount(8) does it: without SELinux contexts mean nothing, and the kernel would take them for FUSE's.
+    if Path::new(SELINUX).exists() {
+        for (word, context) in &request.contexts {
+            let _ = write!(data, ",{word}=\"{context}\"");
         }
     }
     data

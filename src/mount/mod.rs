@@ -7,6 +7,9 @@ mod error;
 mod fusermount;
 mod holder;
 mod kernel;
+mod read_ahead;
+mod sandbox;
+mod state;
 pub mod table;
 mod unmount;
 
@@ -17,8 +20,13 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 pub use error::{Kind, MountError};
-pub use holder::{Drive, Standing, block_signals, run_in_background, run_in_foreground, unblock_signals};
-pub use unmount::{absolute, is_stale, unmount, wait_for_holder};
+pub use holder::{
+    Drive, Event, Idleness, Observer, RENEWAL, Server, Standing, block_signals, run_in_background, run_in_foreground,
+    unblock_signals,
+};
+pub use sandbox::{Confinement, enter as enter_sandbox};
+pub use state::{State, is_stale, state};
+pub use unmount::{absolute, unmount, wait_for_holder};
 
 /// The file system type that the mount table shows.
 pub const TYPE: &str = "fuse.mount-iso";
@@ -36,6 +44,9 @@ pub struct Request {
     pub sync: bool,
     pub dir_sync: bool,
     pub no_atime: bool,
+    pub no_symlinks: bool,
+    /// Security contexts of SELinux: name and value.
+    pub contexts: Vec<(&'static str, String)>,
     pub allow_other: bool,
     pub default_permissions: bool,
 }

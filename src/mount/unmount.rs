@@ -24,12 +24,20 @@ use crate::text::printable;
 pub fn unmount(point: &Path, lazy: bool) -> Result<(), MountError> {
     // File managers, indexers and a `list` in another terminal look at a drive for a moment; that is no use of it.
     for pause in PAUSES {
-        match unmount_once(point, lazy) {
+        match try_to_unmount(point, lazy) {
             Err(error) if error.kind == Kind::Busy => sleep(pause),
             result => return result,
         }
     }
-    unmount_once(point, lazy)
+    try_to_unmount(point, lazy)
+}
+
+/// The same for a drive that nobody waits for: one that is used is left at once.
+///
+/// # Errors
+/// As [`unmount`].
+pub(super) fn unmount_at_once(point: &Path) -> Result<(), MountError> {
+    try_to_unmount(point, false)
 }
 
 /// How long a drive that is busy is waited for, time and again: half a second in all.
@@ -41,7 +49,7 @@ const PAUSES: [Duration; 5] = [
     Duration::from_millis(250),
 ];
 
-fn unmount_once(point: &Path, lazy: bool) -> Result<(), MountError> {
+fn try_to_unmount(point: &Path, lazy: bool) -> Result<(), MountError> {
     let mut flags = MntFlags::UMOUNT_NOFOLLOW;
     flags.set(MntFlags::MNT_DETACH, lazy);
     match umount2(point, flags) {
@@ -97,11 +105,6 @@ fn run(mut command: Command) -> Result<(), String> {
     }
     let line = output.stderr.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Err(printable(line))
-}
-
-/// Whether the process that served a mount is gone.
-pub fn is_stale(point: &Path) -> bool {
-    fs::metadata(point).is_err_and(|error| error.raw_os_error() == Some(Errno::ENOTCONN as i32))
 }
 
 /// What a holder locks as long as it lives: the directory it mounts on, as it is before.

@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::{ExtentList, Lent, Location, Segment, SharedSource, Source, range_within};
+use super::{ExtentList, InFile, Lent, Location, Segment, SharedSource, Source, range_within};
 
 #[derive(Debug)]
 pub struct Extents {
@@ -52,6 +52,13 @@ impl Source for Extents {
             Location::Recorded(at) if length <= run => self.image.lend(at..at.checked_add(length)?),
             _ => None,
         }
+    }
+
+    fn in_file(&self, offset: u64) -> Option<InFile<'_>> {
+        let (location, run) = self.list.at(offset)?;
+        let Location::Recorded(at) = location else { return None };
+        let found = self.image.in_file(at)?;
+        Some(InFile { len: found.len.min(run), ..found })
     }
 
     fn weight(&self) -> usize {

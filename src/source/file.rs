@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nix::sys::statfs::{FsType, fstatfs};
 
 use super::mapped::Mapped;
-use super::{SharedSource, Source, range_within};
+use super::{InFile, SharedSource, Source, range_within};
 
 /// How the image is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub enum IoMode {
 pub struct FileSource {
     file: File,
     len: u64,
+    /// No device, whose bad sectors should be tried once and in order.
+    regular: bool,
 }
 
 impl FileSource {
@@ -34,7 +36,8 @@ impl FileSource {
     pub fn new(mut file: File) -> io::Result<Self> {
         // The metadata of a block device has length 0; its end can be sought.
         let len = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, len })
+        let regular = file.metadata()?.is_file();
+        Ok(Self { file, len, regular })
     }
 }
 
@@ -47,6 +50,11 @@ impl Source for FileSource {
         range_within(offset, buffer.len(), self.len)?;
         self.file.read_exact_at(buffer, offset)
     }
+
+    fn in_file(&self, offset: u64) -> Option<InFile<'_>> {
+        let len = self.len.checked_sub(offset)?;
+        self.regular.then_some(InFile { file: &self.file, at: offset, len })
+    }
 }
 
 /// Opens an image file or block device.
@@ -54,7 +62,14 @@ impl Source for FileSource {
 /// # Errors
 /// When it can't be opened, is neither a file nor a block device, or can't be mapped though `Mmap` was asked for.
 pub fn open(path: &Path, mode: IoMode) -> io::Result<SharedSource> {
-    let file = File::open(path)?;
+    of_file(File::open(path)?, mode)
+}
+
+/// The bytes of a file that is open already.
+///
+/// # Errors
+/// As [`open`].
+pub fn of_file(file: File, mode: IoMode) -> io::Result<SharedSource> {
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
         return Err(io::Error::other("is a directory, not a disc image"));

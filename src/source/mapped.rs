@@ -7,10 +7,13 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
-use super::{Source, range_within};
+use crate::limits::LENT_BYTES;
+
+use super::{InFile, Source, range_within};
 
 /// Bytes of a memory map, good for nothing but handing to a system call.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ impl<'a> Lent<'a> {
 pub struct Mapped {
     file: File,
     map: Mmap,
+    /// Bytes lent since the pages were given back.
+    lent: AtomicU64,
 }
 
 impl Mapped {
@@ -47,7 +52,23 @@ impl Mapped {
         // `Lent::for_syscall`, whose bytes only the kernel loads. So a file that changes or shrinks under the
         // map breaks no assumption of the language and raises no signal.
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Self { file, map })
+        Ok(Self { file, map, lent: AtomicU64::new(0) })
+    }
+
+    /// Gives pages back that system calls have had the kernel map for us. They stay in its cache; but as long as they
+    /// are mapped they count as ours, and a reader of the whole image would seem to need as much memory.
+    #[allow(unsafe_code)]
+    fn give_back(&self, length: u64) {
+        let before = self.lent.fetch_add(length, Ordering::Relaxed);
+        if before.saturating_add(length) < LENT_BYTES {
+            return;
+        }
+        self.lent.store(0, Ordering::Relaxed);
+        // SAFETY: the map is of a file and private changes there are none, so the pages come back as they were when
+        // they are touched again; that is all that references into the map, which only system calls use, can notice.
+        if let Err(error) = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) } {
+            log::debug!("mapped pages are not given back: {error}");
+        }
     }
 }
 
@@ -61,9 +82,15 @@ impl Source for Mapped {
         self.file.read_exact_at(buffer, offset)
     }
 
+    fn in_file(&self, offset: u64) -> Option<InFile<'_>> {
+        Some(InFile { file: &self.file, at: offset, len: self.len().checked_sub(offset)? })
+    }
+
     fn lend(&self, range: Range<u64>) -> Option<Lent<'_>> {
         let start = usize::try_from(range.start).ok()?;
         let end = usize::try_from(range.end).ok()?;
-        self.map.get(start..end).map(Lent)
+        let lent = self.map.get(start..end).map(Lent)?;
+        self.give_back(range.end.saturating_sub(range.start));
+        Some(lent)
     }
 }

@@ -7,18 +7,21 @@ mod extents;
 mod file;
 mod mapped;
 mod memory;
+mod watch;
 mod window;
 
 pub use cached::Cached;
 pub use decoded::{BlockDecoder, Decoded};
 pub use extent::{Extent, ExtentList, Location};
 pub use extents::Extents;
-pub use file::{FileSource, IoMode, open};
+pub use file::{FileSource, IoMode, of_file, open};
 pub use mapped::Lent;
 pub use memory::Memory;
+pub use watch::{Change, Version, Watch};
 pub use window::Window;
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,6 +32,22 @@ pub enum Segment {
     Data { end: u64 },
     /// Reads as zeros because nothing is recorded.
     Hole { end: u64 },
+}
+
+/// Bytes that lie together in a regular file.
+#[derive(Debug, Clone, Copy)]
+pub struct InFile<'a> {
+    pub file: &'a File,
+    /// Where in the file.
+    pub at: u64,
+    pub len: u64,
+}
+
+impl InFile<'_> {
+    /// Without the first `bytes`.
+    pub fn behind(self, bytes: u64) -> Self {
+        Self { at: self.at.saturating_add(bytes), len: self.len.saturating_sub(bytes), ..self }
+    }
 }
 
 /// A sequence of bytes that can be read at any place, from many threads.
@@ -47,6 +66,12 @@ pub trait Source: Send + Sync + Debug {
 
     /// The bytes of a range without copying them, where they lie together in a memory map.
     fn lend(&self, _range: Range<u64>) -> Option<Lent<'_>> {
+        None
+    }
+
+    /// Where the bytes from `offset` on lie in a file, and how many of them together (maybe none), for system calls
+    /// that copy from file to file.
+    fn in_file(&self, _offset: u64) -> Option<InFile<'_>> {
         None
     }
 

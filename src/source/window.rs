@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::{Lent, Segment, SharedSource, Source, range_within};
+use super::{InFile, Lent, Segment, SharedSource, Source, range_within};
 
 #[derive(Debug, Clone)]
 pub struct Window {
@@ -36,6 +36,12 @@ impl Source for Window {
             return None;
         }
         self.inner.lend(self.start.checked_add(range.start)?..self.start.checked_add(range.end)?)
+    }
+
+    fn in_file(&self, offset: u64) -> Option<InFile<'_>> {
+        let rest = self.len.checked_sub(offset)?;
+        let run = self.inner.in_file(self.start.checked_add(offset)?)?;
+        Some(InFile { len: run.len.min(rest), ..run })
     }
 
     fn segment(&self, offset: u64) -> Segment {

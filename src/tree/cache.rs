@@ -21,6 +21,17 @@ impl<V: Clone> WeightedCache<V> {
         self.values.get(&id).map(|(value, _)| value.clone())
     }
 
+    /// Drops what need not be kept any more; whether there was anything.
+    pub fn retain(&mut self, keeps: impl Fn(NodeId) -> bool) -> bool {
+        let gone: Vec<NodeId> = self.values.iter().map(|(id, _)| *id).filter(|id| !keeps(*id)).collect();
+        for id in &gone {
+            if let Some((_, old)) = self.values.pop(id) {
+                self.weight = self.weight.saturating_sub(old);
+            }
+        }
+        !gone.is_empty()
+    }
+
     /// Keeps a value; the least recently used ones make room. The newest stays even when it alone is over the
     /// limit: whoever lists a directory or reads a file will come back for the rest.
     pub fn put(&mut self, id: NodeId, value: V, weight: usize) {

@@ -9,12 +9,12 @@ pub use walk::{Step, Walk};
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::limits::{DIRECTORY_CACHE_BYTES, FILE_CACHE_BYTES, MAX_COUNT_TIME, MAX_LINKS, MAX_TARGET};
 use crate::source::SharedSource;
-use crate::volume::{Attribute, Directory, FileType, Gap, Node, NodeId, Places, Volume, VolumeInfo};
+use crate::volume::{Attribute, Directory, FileType, Gap, Node, NodeId, Parts, Places, Volume, VolumeInfo};
 use cache::WeightedCache;
 
 /// A volume with its caches.
@@ -44,6 +44,33 @@ impl Tree {
 
     pub fn root(&self) -> NodeId {
         self.volume.root()
+    }
+
+    /// The parts of a volume that is made up of such.
+    pub fn parts(&self) -> Option<&dyn Parts> {
+        self.volume.parts()
+    }
+
+    /// Whether what is said of a file holds as long as the volume is there; a disc does not change.
+    pub fn lasts(&self, id: NodeId) -> bool {
+        self.parts().is_none_or(|parts| !parts.may_change(id))
+    }
+
+    /// How often [`Tree::tidy`] is worth the while; `None`: never.
+    pub fn tidies(&self) -> Option<Duration> {
+        self.parts().map(Parts::pause)
+    }
+
+    /// Closes what nobody has used lately, and gives its memory back.
+    pub fn tidy(&self) {
+        let Some(parts) = self.parts() else { return };
+        parts.close_idle();
+        let keeps = |id| parts.is_open(id);
+        let directories = self.directories.lock().is_ok_and(|mut cache| cache.retain(keeps));
+        let files = self.files.lock().is_ok_and(|mut cache| cache.retain(keeps));
+        if directories || files {
+            crate::sys::return_memory();
+        }
     }
 
     pub fn node(&self, id: NodeId) -> Result<Node> {
@@ -80,14 +107,17 @@ impl Tree {
 
     /// The whole directory, from the cache where it is there.
     pub fn directory(&self, id: NodeId) -> Result<Arc<Directory>> {
-        if let Ok(mut cache) = self.directories.lock()
-            && let Some(directory) = cache.get(id)
-        {
+        let kept = self.directories.lock().ok().and_then(|mut cache| cache.get(id));
+        if let Some(directory) = kept {
+            if let Some(parts) = self.parts() {
+                parts.touch(id);
+            }
             return Ok(directory);
         }
         let directory = Arc::new(self.volume.read_dir(id)?);
-        // What the medium did not give now it may give the next time.
+        // What the medium did not give now it may give the next time; parts come and go.
         if directory.gap() != Some(Gap::Unread)
+            && (self.parts().is_none() || id != self.root())
             && let Ok(mut cache) = self.directories.lock()
         {
             cache.put(id, Arc::clone(&directory), directory.weight());
@@ -95,10 +125,19 @@ impl Tree {
         Ok(directory)
     }
 
+    /// The whole directory, past the cache: a look at everything must not push out the directories that somebody is
+    /// working in.
+    pub fn directory_once(&self, id: NodeId) -> Result<Directory> {
+        self.volume.read_dir(id)
+    }
+
     /// # Errors
     /// [`Error::NotFound`] where the directory has no such name; of a directory of which a part is lost nobody can
     /// say that, so there it is [`Error::Read`].
     pub fn lookup(&self, directory: NodeId, name: &[u8]) -> Result<NodeId> {
+        if let Some(parts) = self.parts().filter(|_| directory == self.root()) {
+            return parts.find(name);
+        }
         let entries = self.directory(directory)?;
         match entries.find(name) {
             Some(entry) => Ok(entry.id),
@@ -112,9 +151,11 @@ impl Tree {
 
     /// The body of a regular file, decoded.
     pub fn file(&self, id: NodeId) -> Result<SharedSource> {
-        if let Ok(mut files) = self.files.lock()
-            && let Some(body) = files.get(id)
-        {
+        let kept = self.files.lock().ok().and_then(|mut files| files.get(id));
+        if let Some(body) = kept {
+            if let Some(parts) = self.parts() {
+                parts.touch(id);
+            }
             return Ok(body);
         }
         let body = self.volume.open(id)?;
@@ -164,7 +205,12 @@ impl Tree {
 
     /// How many names and directories the volume has, the root included. What can't be read counts as nothing; 0
     /// where the count would take longer than [`MAX_COUNT_TIME`].
+    ///
+    /// Parts count as directories: they are not opened for this.
     pub fn count(&self) -> u64 {
+        if let Some(parts) = self.parts() {
+            return parts.count().saturating_add(1);
+        }
         let mut found = 1_u64;
         let mut todo = vec![self.root()];
         let mut seen = HashSet::from([self.root()]);
@@ -174,8 +220,7 @@ impl Tree {
             if begun.elapsed() > MAX_COUNT_TIME {
                 return 0;
             }
-            // Past the cache: a count must not push out the directories that somebody is working in.
-            let Ok(directory) = self.volume.read_dir(id) else { continue };
+            let Ok(directory) = self.directory_once(id) else { continue };
             found = found.saturating_add(u64::try_from(directory.len()).unwrap_or(0));
             let below = directory.iter().filter(|entry| entry.kind == FileType::Directory);
             todo.extend(below.map(|entry| entry.id).filter(|id| seen.insert(*id)));

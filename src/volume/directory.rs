@@ -128,6 +128,15 @@ impl Directory {
         Some(equal.find(|entry| entry.name == name).unwrap_or(first))
     }
 
+    /// The same names with other numbers.
+    #[must_use]
+    pub fn renumbered(mut self, number: impl Fn(NodeId) -> NodeId) -> Self {
+        for packed in &mut self.entries {
+            packed.id = number(packed.id);
+        }
+        self
+    }
+
     /// Bytes of memory this directory takes.
     pub fn weight(&self) -> usize {
         let entries = size_of_val::<[Packed]>(&self.entries);

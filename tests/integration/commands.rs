@@ -13,9 +13,10 @@ use crate::builder::common;
 use crate::manifest::Manifest;
 use crate::walk::{Bounds, walk};
 
+/// The program, which ends in two minutes whatever happens.
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mount-iso"));
-    command.stdin(Stdio::null());
+    let mut command = Command::new("timeout");
+    command.args(["-k", "5", "120", env!("CARGO_BIN_EXE_mount-iso")]).stdin(Stdio::null());
     command
 }
 
@@ -363,6 +364,67 @@ fn extract_keeps_the_good_parts_of_a_damaged_file_in_their_places() {
 }
 
 #[test]
+fn extract_copies_a_large_file_by_parts_from_several_threads() {
+    const LEN: u64 = (40 << 20) + 777;
+    let image = Image::new()
+        .rock_ridge(Rock::V1_10)
+        .add("/a-large", Node::pattern(3, LEN))
+        .add("/b-middle", Node::pattern(4, (3 << 20) + 5))
+        .add("/z-cut", Node::pattern(5, LEN));
+    let len = image.layout().extent("/z-cut") + (33 << 20);
+    let case = Case::new(&image.truncate(len));
+    let (whole, cut) = (Content::Pattern { seed: 3, len: LEN }.bytes(), Content::Pattern { seed: 5, len: LEN }.bytes());
+    for threads in ["1", "2", "5"] {
+        let to = case.path(threads);
+        let output = run(["extract", "--threads", threads, case.image(), "-C", text(&to)]);
+        assert_eq!(code(&output), 64, "{}", said(&output));
+        assert!(said(&output).contains("z-cut: damaged: "), "{}", said(&output));
+        assert!(std::fs::read(to.join("a-large")).unwrap() == whole, "{threads} threads");
+        let middle = Content::Pattern { seed: 4, len: (3 << 20) + 5 }.bytes();
+        assert!(std::fs::read(to.join("b-middle")).unwrap() == middle, "{threads} threads");
+        let bytes = std::fs::read(to.join("z-cut")).unwrap();
+        assert_eq!(bytes.len(), cut.len());
+        assert!(bytes[..33 << 20] == cut[..33 << 20], "{threads} threads");
+        assert!(bytes[33 << 20..].iter().all(|byte| *byte == 0), "{threads} threads");
+        assert_eq!(std::fs::metadata(to.join("a-large")).unwrap().mtime(), TIME);
+    }
+}
+
+#[test]
+fn an_interrupted_extract_leaves_only_whole_files_and_goes_on() {
+    let case = Case::empty();
+    Flat { files: 30_000, directories: 100, rock_ridge: true }.write(&case.image).unwrap();
+    let to = case.path("out");
+    let mut child = program().args(["extract", case.image(), "-C", text(&to)]).stderr(Stdio::piped()).spawn().unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !to.join("dir-0002").exists() && std::time::Instant::now() < end {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let status = child.wait().unwrap();
+    let files = || {
+        let mut found = 0;
+        for directory in std::fs::read_dir(&to).unwrap() {
+            for file in std::fs::read_dir(directory.unwrap().path()).unwrap() {
+                assert_eq!(file.unwrap().metadata().unwrap().len(), Flat::TEXT.len() as u64);
+                found += 1;
+            }
+        }
+        found
+    };
+    // A machine that was busy may have let it come to its end.
+    if status.success() {
+        assert_eq!(files(), 30_000);
+        return;
+    }
+    assert_eq!(status.code(), Some(8), "{status}");
+    assert!(files() < 30_000);
+    printed(["extract", "-n", case.image(), "-C", text(&to)]);
+    assert_eq!(files(), 30_000);
+}
+
+#[test]
 fn exit_codes_are_those_of_the_table() {
     let case = Case::new(&common());
     let no_disc = case.path("text.iso");
@@ -433,34 +495,4 @@ fn completions_and_pages_are_made() {
     }
     assert!(!pages.join("mount-iso-completions.1").exists());
     assert_eq!(printed(["man"]), std::fs::read(pages.join("mount-iso.1")).unwrap());
-}
-
-#[test]
-fn packaging_installs_and_removes_what_belongs_to_the_program() {
-    let dir = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/install");
-    let install = |words: &[&str]| {
-        let mut command = Command::new(&script);
-        command.args(words).env("DESTDIR", dir.path()).env("PREFIX", "/usr").env_remove("SBINDIR");
-        let output = command.env("BINARY", env!("CARGO_BIN_EXE_mount-iso")).output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{}", said(&output));
-    };
-    let there = |name: &str| dir.path().join(name).symlink_metadata().is_ok();
-    let files = [
-        "usr/bin/mount-iso",
-        "usr/share/man/man1/mount-iso.1",
-        "usr/share/man/man1/mount-iso-extract.1",
-        "usr/share/bash-completion/completions/mount-iso",
-        "usr/share/zsh/site-functions/_mount-iso",
-        "usr/share/fish/vendor_completions.d/mount-iso.fish",
-        "sbin/mount.mount-iso",
-    ];
-    for _ in 0..2 {
-        install(&[]);
-        assert!(files.iter().all(|name| there(name)), "{:?}", files.map(there));
-    }
-    assert_eq!(std::fs::read_link(dir.path().join("sbin/mount.mount-iso")).unwrap(), Path::new("/usr/bin/mount-iso"));
-    assert_eq!(std::fs::metadata(dir.path().join("usr/bin/mount-iso")).unwrap().mode() & 0o777, 0o755);
-    install(&["--remove"]);
-    assert!(!files.iter().any(|name| there(name)), "{:?}", files.map(there));
 }

@@ -39,6 +39,8 @@ impl Drive {
         if let Some(kind) = kind {
             command.args(["-t", kind]);
         }
+        // A serving process that ends must be noticed.
+        command.args(["-o", "norestart"]);
         if !options.is_empty() {
             command.args(["-o", options]);
         }

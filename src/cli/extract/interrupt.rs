@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM, taken when it suits the work.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -7,6 +9,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 #[derive(Debug, Default)]
 pub struct Interrupt {
     signals: Option<SignalFd>,
+    /// Whoever takes a signal takes it from the other threads.
+    taken: AtomicBool,
 }
 
 impl Interrupt {
@@ -19,10 +23,14 @@ impl Interrupt {
             return Self::default();
         };
         let signals = set.thread_block().is_ok().then_some(signals);
-        Self { signals }
+        Self { signals, taken: AtomicBool::new(false) }
     }
 
     pub fn came(&self) -> bool {
-        self.signals.as_ref().is_some_and(|signals| matches!(signals.read_signal(), Ok(Some(_))))
+        let came = |signals: &SignalFd| matches!(signals.read_signal(), Ok(Some(_)));
+        if !self.taken.load(Ordering::Relaxed) && self.signals.as_ref().is_some_and(came) {
+            self.taken.store(true, Ordering::Relaxed);
+        }
+        self.taken.load(Ordering::Relaxed)
     }
 }

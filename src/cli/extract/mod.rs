@@ -1,16 +1,29 @@
 //! `mount-iso extract`: copies files out of an image.
 
+mod batch;
+mod copy;
+mod crew;
+mod existing;
 mod extraction;
+mod file;
 mod interrupt;
+mod job;
+mod links;
+mod lost;
+mod maker;
 mod place;
+mod report;
 mod selection;
 mod stack;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use clap::value_parser;
 
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
@@ -20,7 +33,8 @@ use super::output::{self, Stop};
 use super::progress;
 use crate::text::label_as_name;
 use crate::tree::Tree;
-use extraction::{Choices, Existing, Extraction};
+use existing::Existing;
+use extraction::{Choices, Extraction};
 use interrupt::Interrupt;
 use selection::{Selection, canonical};
 
@@ -48,6 +62,9 @@ pub struct ExtractArgs {
     /// Replace files that exist
     #[arg(long)]
     pub overwrite: bool,
+    /// Threads that copy; by default as many as there are processors, but no more than four
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=64))]
+    pub threads: Option<u16>,
     #[command(flatten)]
     pub options: ImageArgs,
 }
@@ -79,6 +96,7 @@ pub fn run(args: &ExtractArgs) -> Result<Code, Failure> {
     messages.step_aside(bar.clone());
     let result = Extraction::new(&opened.tree, &opened.presentation, &mut messages, target, choices)
         .watched(&interrupt, &bar)
+        .threads(threads(args.threads))
         .run(&selection);
     bar.finish_and_clear();
     let code = messages.finish();
@@ -91,6 +109,14 @@ pub fn run(args: &ExtractArgs) -> Result<Code, Failure> {
         Ok::<_, Stop>(code)
     })
 }
+
+/// How many threads copy: more than four wait for one another in the file systems as a rule.
+fn threads(asked: Option<u16>) -> NonZeroUsize {
+    let usual = || std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |many| many.min(FOUR));
+    asked.and_then(|asked| NonZeroUsize::new(asked.into())).unwrap_or_else(usual)
+}
+
+const FOUR: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// What the paths name, and the nodes they lead to.
 fn select(tree: &Tree, paths: &[&[u8]], messages: &mut Messages<'_>) -> (Selection, Vec<crate::volume::NodeId>) {

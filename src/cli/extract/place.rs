@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, openat, renameat2};
@@ -49,20 +50,21 @@ pub fn remove(directory: impl AsFd, name: Name<'_>) -> nix::Result<()> {
     }
 }
 
-/// A file that has no name yet, or only a temporary one: an interrupted run leaves no short file that looks whole.
+/// A file that has no name yet, or only a temporary one: an interrupted run leaves no short file that looks whole. It
+/// can be read and written, as a map of it wants.
 #[derive(Debug)]
-pub struct Draft<'d> {
-    directory: BorrowedFd<'d>,
+pub struct Draft {
+    directory: Arc<OwnedFd>,
     file: File,
     temporary: Option<Vec<u8>>,
 }
 
-impl<'d> Draft<'d> {
+impl Draft {
     /// Begins a file that will be called `name`.
-    pub fn new(directory: BorrowedFd<'d>, name: Name<'_>, mode: Mode) -> nix::Result<Self> {
+    pub fn new(directory: &Arc<OwnedFd>, name: Name<'_>, mode: Mode) -> nix::Result<Self> {
         if Path::new("/proc/self/fd").exists() {
-            match openat(directory, ".", OFlag::O_TMPFILE | OFlag::O_WRONLY | OFlag::O_CLOEXEC, mode) {
-                Ok(file) => return Ok(Self { directory, file: file.into(), temporary: None }),
+            match openat(directory, ".", OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC, mode) {
+                Ok(file) => return Ok(Self { directory: Arc::clone(directory), file: file.into(), temporary: None }),
                 // File systems without nameless files.
                 Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT | Errno::EINVAL) => {}
                 Err(error) => return Err(error),
@@ -71,13 +73,13 @@ impl<'d> Draft<'d> {
         Self::named(directory, name, mode)
     }
 
-    fn named(directory: BorrowedFd<'d>, name: Name<'_>, mode: Mode) -> nix::Result<Self> {
+    fn named(directory: &Arc<OwnedFd>, name: Name<'_>, mode: Mode) -> nix::Result<Self> {
         let mut hidden = vec![b'.'];
         hidden.extend_from_slice(name.0);
         let temporary = with_suffix(&hidden, &format!(".{}.part", std::process::id()));
-        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let file = openat(directory, temporary.as_slice(), flags, mode)?;
-        Ok(Self { directory, file: file.into(), temporary: Some(temporary) })
+        Ok(Self { directory: Arc::clone(directory), file: file.into(), temporary: Some(temporary) })
     }
 
     pub const fn file(&self) -> &File {
@@ -88,14 +90,14 @@ impl<'d> Draft<'d> {
     pub fn publish(mut self, name: Name<'_>) -> nix::Result<()> {
         let Some(temporary) = &self.temporary else {
             let itself = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-            return linkat(AT_FDCWD, itself.as_str(), self.directory, name.0, AtFlags::AT_SYMLINK_FOLLOW);
+            return linkat(AT_FDCWD, itself.as_str(), &self.directory, name.0, AtFlags::AT_SYMLINK_FOLLOW);
         };
         let (from, to) = (temporary.as_slice(), name.0);
         let exclusive = RenameFlags::RENAME_NOREPLACE;
-        match renameat2(self.directory, from, self.directory, to, exclusive) {
+        match renameat2(&self.directory, from, &self.directory, to, exclusive) {
             Err(Errno::EINVAL | Errno::ENOSYS) => {
                 // No exclusive renaming here: a hard link is as exclusive; the temporary name goes below.
-                linkat(self.directory, from, self.directory, to, AtFlags::empty())?;
+                linkat(&self.directory, from, &self.directory, to, AtFlags::empty())?;
             }
             result => {
                 result?;
@@ -106,11 +108,11 @@ impl<'d> Draft<'d> {
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
             // Best effort: what is left is called `.part`.
-            let _ = unlinkat(self.directory, temporary.as_slice(), UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(&self.directory, temporary.as_slice(), UnlinkatFlags::NoRemoveDir);
         }
     }
 }
@@ -146,7 +148,8 @@ pub enum Undone {
 }
 
 impl Attributes {
-    /// Owner first, as changing it takes the set-id bits away; times last.
+    /// Owner first, as changing it takes the set-id bits away; the mode last, as a file without permissions is one that
+    /// is not whole yet.
     pub fn apply(&self, place: Place<'_>) -> Vec<Undone> {
         let mut undone = Vec::new();
         let mut owned = false;
@@ -158,6 +161,15 @@ impl Attributes {
             owned = result.is_ok() && uid.is_some() && gid.is_some();
             undone.extend(result.err().map(Undone::Owner));
         }
+        if let Some((accessed, modified)) = &self.times {
+            let result = match place {
+                Place::Open(file) => futimens(file, accessed, modified),
+                Place::Named(directory, name) => {
+                    utimensat(directory, name.0, accessed, modified, UtimensatFlags::NoFollowSymlink)
+                }
+            };
+            undone.extend(result.err().map(Undone::Times));
+        }
         if let Some(mut mode) = self.mode {
             if !owned && mode.intersects(SET_ID) {
                 mode -= SET_ID;
@@ -168,15 +180,6 @@ impl Attributes {
                 Place::Named(directory, name) => fchmodat(directory, name.0, mode, FchmodatFlags::NoFollowSymlink),
             };
             undone.extend(result.err().map(Undone::Mode));
-        }
-        if let Some((accessed, modified)) = &self.times {
-            let result = match place {
-                Place::Open(file) => futimens(file, accessed, modified),
-                Place::Named(directory, name) => {
-                    utimensat(directory, name.0, accessed, modified, UtimensatFlags::NoFollowSymlink)
-                }
-            };
-            undone.extend(result.err().map(Undone::Times));
         }
         undone
     }
@@ -197,14 +200,14 @@ mod tests {
     #[test]
     fn a_draft_has_no_name_before_it_is_whole_and_replaces_nothing() {
         let target = tempfile::tempdir().unwrap();
-        let directory = File::open(target.path()).unwrap();
+        let directory = Arc::new(OwnedFd::from(File::open(target.path()).unwrap()));
         let name = Name::new(b"file").unwrap();
         for make in [Draft::new, Draft::named] {
-            let draft = make(directory.as_fd(), name, Mode::from_bits_truncate(0o600)).unwrap();
+            let draft = make(&directory, name, Mode::from_bits_truncate(0o600)).unwrap();
             assert_eq!(stat(&directory, name).unwrap(), None);
             draft.publish(name).unwrap();
             assert!(stat(&directory, name).unwrap().is_some());
-            let second = make(directory.as_fd(), name, Mode::from_bits_truncate(0o600)).unwrap();
+            let second = make(&directory, name, Mode::from_bits_truncate(0o600)).unwrap();
             assert_eq!(second.publish(name), Err(Errno::EEXIST));
             assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 1);
             remove(&directory, name).unwrap();

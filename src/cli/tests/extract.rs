@@ -10,13 +10,18 @@ use crate::volume::FileType;
 const CHOICES: Choices = Choices { existing: Existing::Refuse, owners: false, devices: false };
 
 fn extract(volume: TestVolume, to: &Path, paths: &[&[u8]], choices: Choices) -> (Code, String) {
+    extract_with(3, volume, to, paths, choices)
+}
+
+fn extract_with(threads: u16, volume: TestVolume, to: &Path, paths: &[&[u8]], choices: Choices) -> (Code, String) {
     let tree = volume.tree();
     let mut error = Vec::new();
     let mut messages = Messages::new(Path::new("t.iso"), &mut error);
     let (selection, _) = select(&tree, paths, &mut messages);
     let presentation = Presentation::default();
     let target = Target::open(to).unwrap();
-    Extraction::new(&tree, &presentation, &mut messages, target, choices).run(&selection).unwrap();
+    let extraction = Extraction::new(&tree, &presentation, &mut messages, target, choices);
+    extraction.threads(super::threads(Some(threads))).run(&selection).unwrap();
     let code = messages.finish();
     drop(messages);
     (code, String::from_utf8(error).unwrap())
@@ -196,4 +201,105 @@ fn times_before_1970_and_owners() {
 fn the_default_target_is_named_like_the_disc() {
     let tree = TestVolume::default().tree();
     assert_eq!(default_target(&tree, Path::new("/x/a.iso")), Path::new("TEST"));
+}
+
+#[test]
+fn a_file_with_many_names_stays_one_whichever_thread_is_first() {
+    let (names, files) = (12, 150);
+    // Of every fifth file the first name is taken by somebody else's, so that another has to become the first.
+    for (threads, existing) in
+        [(1, Existing::Refuse), (8, Existing::Refuse), (8, Existing::Keep), (8, Existing::Replace)]
+    {
+        let place = tempfile::tempdir().unwrap();
+        let mut volume = TestVolume::default();
+        let taken = |file: u64| file % 5 == 0 && existing != Existing::Replace;
+        for number in 0..names {
+            volume.add(1, format!("dir-{number}").as_bytes(), 10 + number, FileType::Directory);
+        }
+        for file in 0..files {
+            let (id, name) = (1000 + file, format!("file-{file}"));
+            let body = Body::new(format!("file {file}").repeat(1 + file as usize % 7 * 3000).into_bytes());
+            volume.file(10, name.as_bytes(), id, body).links = Some(names as u32);
+            for number in 1..names {
+                volume.name(10 + number, name.as_bytes(), id, FileType::Regular);
+            }
+            if file % 5 == 0 {
+                fs::create_dir_all(place.path().join("dir-0")).unwrap();
+                fs::write(place.path().join("dir-0").join(name), "somebody else's").unwrap();
+            }
+        }
+        let (code, error) = extract_with(threads, volume, place.path(), &[], Choices { existing, ..CHOICES });
+        let expected = if existing == Existing::Refuse { Code::Partial } else { Code::Success };
+        assert_eq!(code, expected, "{error}");
+        for file in 0..files {
+            let meta = |number| fs::metadata(place.path().join(format!("dir-{number}/file-{file}"))).unwrap();
+            let own = u64::from(taken(file));
+            for number in own..names {
+                assert_eq!(meta(number).ino(), meta(own).ino(), "file {file}, name {number}, {existing:?}");
+            }
+            assert_eq!(meta(own).nlink(), names - own);
+            assert_eq!(meta(own).mtime(), 1_714_737_600);
+        }
+    }
+}
+
+#[test]
+fn what_is_told_comes_in_the_order_of_the_disc() {
+    let mut told = Vec::new();
+    for threads in [1, 8] {
+        let place = tempfile::tempdir().unwrap();
+        let mut volume = TestVolume::default();
+        for number in 0..3000_u64 {
+            let body = Body::new(vec![1; 3000]);
+            let body = if number % 7 == 3 { body.bad(0..1) } else { body };
+            volume.file(1, format!("{number:04}").as_bytes(), 10 + number, body);
+        }
+        let (code, error) = extract_with(threads, volume, place.path(), &[], CHOICES);
+        assert_eq!(code, Code::Partial);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 3000);
+        told.push(error);
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].matches("damaged: 2048 of 3000 bytes").count(), 429);
+    let lines: Vec<&str> = told[0].lines().filter(|line| line.contains("damaged")).collect();
+    assert!(lines.is_sorted());
+}
+
+#[test]
+fn a_large_file_is_copied_by_several_threads_with_its_holes_and_its_damage() {
+    const MIB: u64 = 1 << 20;
+    let bytes: Vec<u8> = (0..40 * MIB + 12_345).map(|at| (at / 4096 + at) as u8).collect();
+    let mut volume = TestVolume::default();
+    let body =
+        Body::new(bytes.clone()).hole(9 * MIB..21 * MIB).bad(8 * MIB - 1..8 * MIB + 1).bad(30 * MIB..30 * MIB + 1);
+    volume.file(1, b"large", 2, body).links = Some(2);
+    volume.name(1, b"same", 2, FileType::Regular);
+    let place = tempfile::tempdir().unwrap();
+    let (code, error) = extract_with(4, volume, place.path(), &[], CHOICES);
+    assert_eq!(code, Code::Partial);
+    let told =
+        "large: damaged: 4096 of 41955385 bytes cannot be read from byte 8386560 on (6144 bytes at 2 places in all)";
+    assert!(error.contains(told), "{error}");
+    assert!(error.contains("same: is the same file as large, which is damaged"), "{error}");
+    let mut expected = bytes;
+    for range in [9 * MIB..21 * MIB, 8 * MIB - 2048..8 * MIB + 2048, 30 * MIB..30 * MIB + 2048] {
+        expected[range.start as usize..range.end as usize].fill(0);
+    }
+    assert!(fs::read(place.path().join("large")).unwrap() == expected);
+    let meta = fs::metadata(place.path().join("large")).unwrap();
+    assert!(meta.blocks() * 512 < 30 * MIB, "{} blocks", meta.blocks());
+    assert_eq!((meta.nlink(), meta.mtime(), meta.mode() & 0o7777), (2, 1_714_737_600, 0o644));
+}
+
+#[test]
+fn what_a_killed_run_left_is_not_kept_as_if_it_were_whole() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("sparse"), "short").unwrap();
+    fs::set_permissions(place.path().join("sparse"), fs::Permissions::from_mode(0)).unwrap();
+    let (code, error) = extract(volume(), place.path(), &[], Choices { existing: Existing::Keep, ..CHOICES });
+    assert_eq!(code, Code::Partial);
+    assert!(error.contains("sparse: is there without any permissions") && error.contains("--overwrite"), "{error}");
+    let (code, error) = extract(volume(), place.path(), &[], Choices { existing: Existing::Replace, ..CHOICES });
+    assert_eq!(code, Code::Success, "{error}");
+    assert_eq!(fs::metadata(place.path().join("sparse")).unwrap().len(), 3 << 20);
 }

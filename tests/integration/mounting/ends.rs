@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use super::rig::{Rig, User, eventually};
 
-/// A drive on a directory made for it, and its two processes.
+/// A drive on a directory made for it, and its three processes, of which none follows another.
 fn drive(user: User) -> Rig {
     let rig = Rig::new(user);
-    rig.succeed(["x.iso"]);
-    assert_eq!(rig.processes().len(), 2);
+    rig.succeed(["x.iso", "-o", "norestart"]);
+    assert_eq!(rig.processes().len(), 3);
     rig
 }
 
@@ -42,6 +43,54 @@ fn a_killed_holder_leaves_no_dead_mount() {
         rig.signal(rig.processes()[0], Signal::SIGKILL);
         expect_end(&rig);
     }
+}
+
+/// Whether all is tidied two seconds after the processes of these numbers have been killed.
+#[track_caller]
+fn expect_end_soon(rig: &Rig, killed: &[usize]) {
+    let processes = rig.processes();
+    // So that none sees the end of another before its own.
+    for number in killed {
+        rig.signal(processes[*number], Signal::SIGSTOP);
+    }
+    for number in killed {
+        rig.signal(processes[*number], Signal::SIGKILL);
+    }
+    let killed = Instant::now();
+    expect_end(rig);
+    assert!(killed.elapsed() < Duration::from_secs(2), "{:?}", killed.elapsed());
+}
+
+#[test]
+fn both_killed_at_once_leave_no_dead_mount() {
+    for user in [User::Own, User::Nobody] {
+        for order in [[0, 1], [1, 0]] {
+            expect_end_soon(&drive(user), &order);
+        }
+        // By name, as it is done in anger.
+        let rig = drive(user);
+        let names = rig.processes().into_iter().map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), ["mount-iso\n", "mount-iso\n", "iso-watcher\n"]);
+        expect_end_soon(&rig, &[0, 1]);
+    }
+}
+
+#[test]
+fn a_killed_holder_and_watcher_leave_no_dead_mount() {
+    for user in [User::Own, User::Nobody] {
+        expect_end_soon(&drive(user), &[0, 2]);
+    }
+}
+
+#[test]
+fn a_drive_does_without_its_watcher() {
+    let rig = drive(User::Own);
+    let processes = rig.processes();
+    rig.signal(processes[2], Signal::SIGKILL);
+    eventually("the watcher is gone", || rig.processes().len() == 2);
+    assert!(rig.read(&rig.path("A LABEL/hello.txt")).is_some());
+    rig.succeed(["unmount", "A LABEL"]);
+    expect_end(&rig);
 }
 
 #[test]
@@ -111,10 +160,12 @@ fn a_dead_mount_is_listed_and_gives_way() {
         rig.directory("m");
         rig.succeed(["x.iso", "m"]);
         let processes = rig.processes();
-        // Neither can tidy for the other.
-        rig.signal(processes[1], Signal::SIGSTOP);
-        rig.signal(processes[0], Signal::SIGKILL);
-        rig.signal(processes[1], Signal::SIGKILL);
+        // None can tidy for the others.
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for pid in &processes {
+                rig.signal(*pid, signal);
+            }
+        }
         eventually("the processes are gone", || rig.processes().is_empty());
         let point = rig.path("m");
         let listed = rig.succeed(["list"]);
@@ -182,7 +233,7 @@ fn what_can_not_be_served_is_told() {
 #[test]
 fn a_log_file_tells_what_became_of_the_drive() {
     let rig = Rig::new(User::Own);
-    rig.succeed(["x.iso", "--log", "log.txt"]);
+    rig.succeed(["x.iso", "-o", "norestart", "--log", "log.txt"]);
     rig.signal(rig.processes()[1], Signal::SIGKILL);
     rig.expect_nothing_left();
     let log = fs::read_to_string(rig.path("log.txt")).unwrap();

@@ -2,8 +2,14 @@
 //!
 //! Without root the same tests run as the user one is, through fusermount3; those that need root pass idly.
 
+mod changes;
 mod ends;
 mod helper;
+mod library;
 mod names;
 mod places;
 pub mod rig;
+mod takeover;
+mod times;
+
+pub use rig::is_root;

@@ -159,8 +159,9 @@ impl Rig {
         table::ours().unwrap().into_iter().filter(|entry| entry.point.starts_with(&below)).collect()
     }
 
-    /// The processes of this rig: holder, and worker if it lives.
+    /// The processes of a drive of this rig: holder, worker, and the watcher, which is the last; as far as they live.
     pub fn processes(&self) -> Vec<Pid> {
+        let mut watchers = Vec::new();
         let mut found: Vec<(Pid, Pid)> = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
@@ -168,13 +169,18 @@ impl Rig {
             let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
             let after = stat.rsplit(") ").next().unwrap();
             let parent = after.split(' ').nth(1).unwrap().parse().unwrap();
-            if target == self.path("mount-iso") && !after.starts_with('Z') {
+            if target != self.path("mount-iso") || after.starts_with('Z') {
+                continue;
+            }
+            if stat.contains(" (iso-watcher) ") {
+                watchers.push(Pid::from_raw(pid));
+            } else {
                 found.push((Pid::from_raw(pid), Pid::from_raw(parent)));
             }
         }
         let is_worker = |(_, parent): &&(Pid, Pid)| found.iter().any(|(pid, _)| pid == parent);
         let (workers, holders): (Vec<_>, Vec<_>) = found.iter().partition(is_worker);
-        holders.into_iter().chain(workers).map(|(pid, _)| pid).collect()
+        holders.into_iter().chain(workers).map(|(pid, _)| pid).chain(watchers).collect()
     }
 
     pub fn signal(&self, pid: Pid, signal: Signal) {

@@ -1,0 +1,141 @@
+//! The event loops: as many as were asked for, and more while all of those wait for a medium.
+//!
+//! A loop that reads from a slow or failing medium answers nobody else. When all have been at it for a while others
+//! join them, so that what the kernel and we have in memory is there for everybody.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::activity::Activity;
+use super::connection::{Connection, Inbox};
+use super::drive::{Drive, Next, Scratch};
+use super::reply::Reply;
+use super::request::Request;
+
+/// How long all loops may be busy with what they have.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Loops at most.
+const MOST: usize = 64;
+
+#[derive(Debug)]
+pub struct Loops {
+    drive: Drive,
+    connection: Arc<Connection>,
+    activity: Arc<Activity>,
+    running: AtomicUsize,
+    busy: AtomicUsize,
+    /// Requests answered.
+    answered: AtomicUsize,
+    /// The relief is awake already.
+    called: AtomicBool,
+    call: Mutex<bool>,
+    calling: Condvar,
+}
+
+impl Loops {
+    pub fn new(drive: Drive, connection: Arc<Connection>, activity: Arc<Activity>) -> Self {
+        Self {
+            drive,
+            connection,
+            activity,
+            running: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+            called: AtomicBool::new(false),
+            call: Mutex::new(false),
+            calling: Condvar::new(),
+        }
+    }
+
+    /// Serves until the drive is unmounted.
+    ///
+    /// # Errors
+    /// When no thread can be started, and what the kernel says to a loop.
+    pub fn run(self, count: usize) -> io::Result<()> {
+        let loops = Arc::new(self);
+        let started: Vec<_> = (0..count).map(|number| loops.start(number)).collect::<io::Result<_>>()?;
+        let relief = Arc::clone(&loops);
+        thread::Builder::new().name("relief".to_owned()).spawn(move || relief.relieve())?;
+        let mut result = Ok(());
+        for thread in started {
+            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("an event loop ended in a panic")));
+            result = result.and(ended);
+        }
+        result
+    }
+
+    fn start(self: &Arc<Self>, number: usize) -> io::Result<thread::JoinHandle<io::Result<()>>> {
+        let own = Arc::clone(self);
+        let thread = thread::Builder::new().name(format!("loop-{number}"));
+        // Before it runs, so that it counts when the next one is considered.
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let started = thread.spawn(move || {
+            let result = own.connection.queue(number).map_or(Ok(()), |queue| own.serve(queue));
+            own.running.fetch_sub(1, Ordering::Relaxed);
+            result
+        });
+        if started.is_err() {
+            self.running.fetch_sub(1, Ordering::Relaxed);
+        }
+        started
+    }
+
+    fn serve(&self, queue: &OwnedFd) -> io::Result<()> {
+        let mut inbox = Inbox::new();
+        let mut scratch = Scratch::default();
+        while let Some(bytes) = inbox.receive(queue)? {
+            let Some(request) = Request::parse(bytes) else {
+                return Err(io::Error::other("the kernel sent a request without a header"));
+            };
+            self.activity.touch();
+            if self.busy.fetch_add(1, Ordering::Relaxed) + 1 >= self.running.load(Ordering::Relaxed) {
+                self.call_for_relief();
+            }
+            let next = self.drive.answer(&request, Reply::new(queue, request.unique), &mut scratch);
+            self.busy.fetch_sub(1, Ordering::Relaxed);
+            self.answered.fetch_add(1, Ordering::Relaxed);
+            if next == Next::End {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn call_for_relief(&self) {
+        if self.called.load(Ordering::Relaxed) || self.called.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Ok(mut call) = self.call.lock() {
+            *call = true;
+        }
+        self.calling.notify_one();
+    }
+
+    /// The thread that watches, when it is called, whether anybody gets on.
+    fn relieve(self: &Arc<Self>) {
+        loop {
+            let Ok(call) = self.call.lock() else { return };
+            let Ok(mut call) = self.calling.wait_while(call, |call| !*call) else { return };
+            *call = false;
+            drop(call);
+            let answered = self.answered.load(Ordering::Relaxed);
+            thread::sleep(PATIENCE);
+            let running = self.running.load(Ordering::Relaxed);
+            let stuck = self.answered.load(Ordering::Relaxed) == answered
+                && self.busy.load(Ordering::Relaxed) >= running
+                && running != 0;
+            if stuck && running < MOST {
+                log::debug!("{running} event loops wait for the medium: another one joins them");
+                if let Err(error) = self.start(running) {
+                    log::warn!("no further event loop: {error}");
+                }
+            }
+            // From here on a loop that finds all busy calls again.
+            self.called.store(false, Ordering::Relaxed);
+        }
+    }
+}

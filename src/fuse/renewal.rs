@@ -1,0 +1,112 @@
+//! What happens when the image changes under a drive.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Mutex;
+use std::thread;
+
+use nix::errno::Errno;
+
+use super::attr::Packer;
+use super::connection::Connection;
+use super::reply::{Notice, notify};
+use crate::mount::RENEWAL;
+use crate::source::{Change, Watch};
+use crate::sys;
+use crate::tree::{Presentation, Tree};
+
+/// Gives the tree of the image as it is now, or why it can't be had.
+pub type Reopen = Box<dyn Fn() -> Result<(Tree, Presentation), String> + Send + Sync>;
+
+/// Watches the image, and reads it anew.
+pub struct Renewal {
+    watch: Mutex<Option<Watch>>,
+    pub reopen: Reopen,
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renewal").field("watch", &self.watch).finish_non_exhaustive()
+    }
+}
+
+impl Renewal {
+    pub fn new(watch: Watch, reopen: Reopen) -> Self {
+        Self { watch: Mutex::new(Some(watch)), reopen }
+    }
+
+    /// The image is about to be read anew: from now on changes are told of that one.
+    pub fn begin(&self) {
+        if let Ok(mut watch) = self.watch.lock()
+            && let Some(Err(error)) = watch.as_mut().map(Watch::renew)
+        {
+            log::warn!("the image can't be asked for changes: {error}");
+        }
+    }
+
+    /// Starts the thread that watches. A process of which the image has changed ends: all it remembers is gone with
+    /// it, and another one takes over.
+    ///
+    /// # Errors
+    /// When there can't be a thread.
+    pub fn watch(&self) -> std::io::Result<()> {
+        let Some(mut watch) = self.watch.lock().ok().and_then(|mut watch| watch.take()) else { return Ok(()) };
+        let wait = move || {
+            loop {
+                match watch.wait() {
+                    Ok(Change::Content { before, now }) => {
+                        let (before, now) = (before.size, now.size);
+                        log::warn!("the image has changed ({before} bytes before, {now} now): it is read anew");
+                        sys::exit_at_once(RENEWAL);
+                    }
+                    Ok(Change::Replaced) => {
+                        log::warn!(
+                            "the image's name is gone or that of another file: the drive goes on showing the \
+                                    former one"
+                        );
+                    }
+                    Err(error) => {
+                        log::warn!("changes of the image are not noticed any more: {error}");
+                        return;
+                    }
+                }
+            }
+        };
+        thread::Builder::new().name("watch".to_owned()).spawn(wait).map(drop)
+    }
+}
+
+/// Has the kernel forget what it knows of the former image. Files that are open are of that one, and end in errors.
+pub fn forget(former: &Tree, tree: &Tree, connection: &Connection) {
+    let Some(queue) = connection.first() else { return };
+    let root = super::attr::ROOT;
+    let mut everything = Packer::default();
+    // From byte 0 to the end: the list of names, too.
+    everything.u64(root).u64(0).u64(0);
+    ignore_absence(notify(queue, Notice::InvalidateInode, everything.bytes(), &[]));
+    // All names at once, since Linux 6.16.
+    if notify(queue, Notice::NextEpoch, &[], &[]).is_ok() {
+        return;
+    }
+    let mut names: HashSet<Vec<u8>> = HashSet::new();
+    for tree in [former, tree] {
+        if let Ok(directory) = tree.directory_once(tree.root()) {
+            names.extend(directory.iter().map(|entry| entry.name.to_vec()));
+        }
+    }
+    for mut name in names {
+        let mut entry = Packer::default();
+        // What lies below goes with it.
+        entry.u64(root).u32(u32::try_from(name.len()).unwrap_or(0)).u32(0);
+        name.push(0);
+        ignore_absence(notify(queue, Notice::InvalidateEntry, entry.bytes(), &name));
+    }
+}
+
+fn ignore_absence(done: Result<(), Errno>) {
+    match done {
+        // It knows none of that.
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(error) => log::debug!("the kernel may remember something of the former image: {}", error.desc()),
+    }
+}

@@ -1,0 +1,118 @@
+//! A serving process that dies is followed by another, and no reader notices (Linux 6.9 and later).
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::rig::{Rig, User, eventually};
+
+/// Whether the kernel gives unanswered requests to another process.
+fn resends() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut parts = release.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (parts.next().unwrap(), parts.next().unwrap());
+    if version < (6, 9) {
+        eprintln!("skipped: Linux {} does not give requests to another process", release.trim());
+    }
+    version >= (6, 9)
+}
+
+/// An image with one file of 24 MiB, each 8 bytes of which tell their place.
+fn big(rig: &Rig) {
+    let content: Vec<u8> = (0..3 * 1024 * 1024_u64).flat_map(u64::to_le_bytes).collect();
+    fs::write(rig.path("content/numbers"), content).unwrap();
+    let made = Command::new("xorriso")
+        .args(["-as", "mkisofs", "-quiet", "-R", "-V", "NUMBERS", "-o", "x.iso", "content"])
+        .current_dir(rig.path(""))
+        .status();
+    assert!(made.unwrap().success());
+}
+
+/// Reads here and there until told to stop, past what the kernel remembers; every byte must be right.
+fn read(path: &Path, seed: u64, stop: &AtomicBool) -> u64 {
+    let file = File::open(path).unwrap();
+    let mut state = seed;
+    let mut reads = 0;
+    let mut block = vec![0; 64 * 1024];
+    while !stop.load(Ordering::Relaxed) {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = (state >> 33) % 383 * 65_536;
+        nix::fcntl::posix_fadvise(&file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+        file.read_exact_at(&mut block, at).unwrap();
+        let (numbers, _) = block.as_chunks::<8>();
+        for (place, number) in (at / 8..).zip(numbers) {
+            assert_eq!(u64::from_le_bytes(*number), place);
+        }
+        reads += 1;
+    }
+    reads
+}
+
+#[test]
+fn readers_do_not_notice_that_workers_are_killed() {
+    if !resends() {
+        return;
+    }
+    for user in [User::Own, User::Nobody] {
+        let rig = Rig::new(user);
+        big(&rig);
+        rig.succeed(["x.iso", "-o", "allow_other"].iter().take(if user == User::Own { 3 } else { 1 }));
+        let mount = rig.path("NUMBERS");
+        let holder = rig.processes()[0];
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // Another user's drive is no place for root: there a program of that user's reads.
+            let own = user == User::Own || !super::rig::is_root();
+            let readers: Vec<_> = (0..if own { 8 } else { 0 })
+                .map(|seed| {
+                    let (path, stop) = (mount.join("numbers"), &stop);
+                    scope.spawn(move || read(&path, seed, stop))
+                })
+                .collect();
+            let mut expected = fs::read(rig.path("content/numbers")).unwrap();
+            for _ in 0..50 {
+                let before = rig.processes();
+                rig.signal(before[1], Signal::SIGKILL);
+                if !own {
+                    assert_eq!(rig.read(&mount.join("hello.txt")).as_deref(), Some(&b"hello\n"[..]));
+                    assert_eq!(rig.read(&mount.join("numbers")).as_ref(), Some(&expected));
+                }
+                eventually("another worker", || rig.processes().get(1).is_some_and(|worker| *worker != before[1]));
+            }
+            expected.clear();
+            stop.store(true, Ordering::Relaxed);
+            for reader in readers {
+                assert!(reader.join().unwrap() > 0);
+            }
+        });
+        assert_eq!(rig.processes()[0], holder);
+        rig.succeed(["unmount", "x.iso"]);
+        rig.expect_nothing_left();
+    }
+}
+
+#[test]
+fn a_drive_whose_workers_all_crash_is_given_up_and_not_left_dead() {
+    if !resends() {
+        return;
+    }
+    let rig = Rig::new(User::Own);
+    rig.succeed(["x.iso", "--log", "log.txt"]);
+    let begun = Instant::now();
+    while !rig.mounts().is_empty() {
+        if let Some(worker) = rig.processes().get(1) {
+            // It may have ended by itself meanwhile.
+            let _ = nix::sys::signal::kill(*worker, Signal::SIGSEGV);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it goes on for ever");
+    }
+    rig.expect_nothing_left();
+    let log = fs::read_to_string(rig.path("log.txt")).unwrap();
+    assert!(log.contains("another takes over") && log.contains("SIGSEGV: unmounting"), "{log}");
+}
