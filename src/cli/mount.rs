@@ -144,7 +144,6 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     if let Some(threads) = args.threads.or(args.single_thread.then_some(1)) {
         options.mount.threads = Some(threads.into());
     }
-    options.mount.verify |= args.verify;
     if let Some(time) = &args.idle_timeout {
         options.read(&[OsString::from(format!("idle_timeout={time}"))], Unknown::Refuse)?;
     }
@@ -156,6 +155,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
             .hint("whoever starts mount-iso has to leave it open: `mount-iso --ready-fd 3 IMAGE 3>FILE`"));
     }
     let announcer = Announcer::new(args.ready_fd);
+    options.mount.verify |= args.verify;
     options.mount.log = args.log.clone().or(options.mount.log);
     if (options.mount.writable && !args.read_only) || args.read_write {
         log::warn!("{}: a disc image is never written to: mounted read-only", shown(&args.image));
@@ -331,9 +331,14 @@ fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
         }
     };
     let (path, options) = (image.to_owned(), options.clone());
-    let reopen = move || match image::reopen(&file, &path, &options) {
-        Ok(opened) => Ok((opened.tree, opened.presentation)),
-        Err(failure) => Err(failure.message),
+    let reopen = move || {
+        let opened = image::reopen(&file, &path, &options).and_then(|opened| {
+            if options.mount.verify {
+                verify::before_mounting(&path, &opened)?;
+            }
+            Ok(opened)
+        });
+        opened.map(|opened| (opened.tree, opened.presentation)).map_err(|failure| failure.message)
     };
     Some(Renewal::new(watch, Box::new(reopen)))
 }

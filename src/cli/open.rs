@@ -45,8 +45,12 @@ pub struct OpenArgs {
 pub fn run(args: &OpenArgs) -> Result<Code, Failure> {
     let mut last = None;
     let mut done = 0_usize;
-    for image in &args.images {
-        let result = if args.unmount { take_off(image) } else { open(image, args.under.as_deref()) };
+    // Drives are made in what is then the current directory.
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let under = args.under.as_ref().map(absolute);
+    let images: Vec<PathBuf> = args.images.iter().map(absolute).collect();
+    for image in &images {
+        let result = if args.unmount { take_off(image) } else { open(image, under.as_deref()) };
         match result {
             Ok(()) => done += 1,
             Err(failure) => {
@@ -70,13 +74,12 @@ fn take_off(image: &Path) -> Result<(), Failure> {
 }
 
 fn open(image: &Path, under: Option<&Path>) -> Result<(), Failure> {
-    let image = std::path::absolute(image).unwrap_or_else(|_| image.to_owned());
-    let directory = match mounted_by_us(&image).into_iter().next() {
+    let directory = match mounted_by_us(image).into_iter().next() {
         Some(directory) => {
             print_directory(&directory);
             directory
         }
-        None => mount(&image, under)?,
+        None => mount(image, under)?,
     };
     if !has_display() {
         return Ok(());

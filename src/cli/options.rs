@@ -21,6 +21,8 @@ pub struct Options {
     pub read: ReadOptions,
     pub presentation: Presentation,
     pub io: IoMode,
+    /// Bytes that the caches may take.
+    pub cache: Option<usize>,
     pub window: Window,
     /// How the drive is mounted; commands that don't mount pay no heed.
     pub mount: MountOptions,

@@ -10,6 +10,7 @@ use nix::unistd::{Group as SystemGroup, User};
 use super::options::Options;
 use crate::disc::{SessionChoice, TreeKind};
 use crate::iso9660::{Check, Map};
+use crate::limits::MAX_CACHE_MIB;
 use crate::source::IoMode;
 
 /// What a word did.
@@ -69,6 +70,14 @@ impl Word {
     pub fn shown(&self) -> String {
         match self.action {
             Action::Value(value, _) => format!("{}={value}", self.name),
+            _ => self.name.to_owned(),
+        }
+    }
+
+    /// As somebody begins to write it.
+    pub fn written(&self) -> String {
+        match self.action {
+            Action::Value(..) => format!("{}=", self.name),
             _ => self.name.to_owned(),
         }
     }
@@ -328,6 +337,13 @@ pub const WORDS: &[Word] = &[
             b"mmap" => IoMode::Mmap,
             b"pread" => IoMode::Pread,
             _ => return Err("is none of auto, mmap and pread".to_owned()),
+        };
+        Ok(())
+    }),
+    value("cache", Running, "MIB", "memory for directories and files that were used lately (8)", |o, v| {
+        o.cache = match number::<usize>(v)? {
+            mib if mib > MAX_CACHE_MIB => return Err(format!("is more than {MAX_CACHE_MIB}")),
+            mib => Some(mib * 1024 * 1024),
         };
         Ok(())
     }),

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::notes::Notes;
 use crate::source::SharedSource;
 use crate::volume::{
-    Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Part, Parts, Times, Volume,
+    Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Part, Parts, Places, Times, Volume,
     VolumeInfo,
 };
 use shelf::Shelf;
@@ -234,6 +234,14 @@ impl Volume for Library {
             true => opened.volume.attributes(inner),
             false => Ok(Vec::new()),
         })
+    }
+
+    /// Within the image that the node is of.
+    fn places(&self, id: NodeId) -> Result<Places> {
+        if self.may_change(id) {
+            return Ok(Places::default());
+        }
+        self.within(id, |_, opened, inner| opened.volume.places(inner))
     }
 
     fn notes(&self) -> &Notes {

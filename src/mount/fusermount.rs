@@ -110,7 +110,7 @@ fn explain(output: &Output, request: &Request) -> MountError {
     } else if said.contains("no write access") {
         error(Kind::Permission).hint("users mount on directories they may write to: use one of your own")
     } else if said.contains("device not found") || said.contains("failed to open /dev/fuse") {
-        error(Kind::System).hint(format!("{NO_DEVICE_HINT}; users also need read and write access to /dev/fuse"))
+        error(Kind::System).hint(format!("{NO_DEVICE_HINT}. Users also need read and write access to /dev/fuse"))
     } else if said.contains("Permission denied") {
         error(Kind::Permission).hint(
             "AppArmor on Ubuntu allows fusermount3 to mount below $HOME, /mnt, /media, /tmp and $XDG_RUNTIME_DIR only: \

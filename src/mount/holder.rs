@@ -140,7 +140,8 @@ impl Drive {
         table::read().map_err(|error| {
             MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
         })?;
-        let lock = lock(&request.point);
+        // A drive below ours would be in use by that.
+        let lock = if topmost(&request.point).is_none() { lock(&request.point) } else { None };
         let device = super::mount(request)?;
         let file_system = topmost(&request.point).map(|entry| entry.device);
         let point = Point { path: request.point.clone(), file_system, made, _lock: lock };

@@ -14,8 +14,8 @@ use super::error::{Kind, MountError, shown};
 use super::{Request, TYPE};
 
 pub(super) const DEVICE: &str = "/dev/fuse";
-pub(super) const NO_DEVICE_HINT: &str =
-    "load the kernel module with `modprobe fuse`; in a container, start it with `--device /dev/fuse`";
+pub(super) const NO_DEVICE_HINT: &str = "load the kernel module with `modprobe fuse`; a container must be started with `--device /dev/fuse`. `mount-iso ls`, \
+     `cat` and `extract` work without mounting";
 
 /// Symbolic links are not followed (since Linux 5.10).
 const MS_NOSYMFOLLOW: MsFlags = MsFlags::from_bits_retain(0x100);

@@ -104,13 +104,15 @@ pub enum Confinement {
     Readable,
 }
 
+type Step = fn(Confinement) -> io::Result<()>;
+
 /// Enters the sandbox, as far as the kernel has one; what it lacks is told to whoever looks for mistakes. There must
 /// be no other thread yet.
 pub fn enter(confinement: Confinement) {
     if confinement == Confinement::None {
         return;
     }
-    let steps: [(&str, fn(Confinement) -> io::Result<()>); 4] = [
+    let steps: [(&str, Step); 4] = [
         ("no new privileges", no_new_privileges),
         ("capabilities", drop_capabilities),
         ("Landlock", forbid_files),
@@ -177,16 +179,16 @@ fn forbid_calls(confinement: Confinement) -> io::Result<()> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let files = if confinement == Confinement::Readable { FILE_CALLS } else { &[] };
     for call in CALLS.iter().chain(OLDER_CALLS).chain(files) {
-        rules.insert(i64::from(*call), Vec::new());
+        rules.insert(*call, Vec::new());
     }
     // A new thread, and no new process.
     let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
     let is_thread =
         SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread).map_err(other)?;
-    rules.insert(i64::from(libc::SYS_clone), vec![SeccompRule::new(vec![is_thread]).map_err(other)?]);
+    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread]).map_err(other)?]);
     install(rules, SeccompAction::Errno(libc::EPERM.cast_unsigned()), SeccompAction::Allow, architecture)?;
     // What clone3 is to do can't be looked at from a filter; told that there is none, libraries use clone.
-    let rules = BTreeMap::from([(i64::from(libc::SYS_clone3), Vec::new())]);
+    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     install(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.cast_unsigned()), architecture)
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, umount2};
+use nix::sys::statfs::{FsType, fstatfs};
 
 use super::error::{Kind, MountError, shown};
 use super::{fusermount, table};
@@ -109,11 +110,26 @@ fn run(mut command: Command) -> Result<(), String> {
 
 /// What a holder locks as long as it lives: the directory it mounts on, as it is before.
 ///
-/// `None` where the directory can't be read: then nobody will wait for the holder.
+/// `None` where the directory can't be read, and where it is an automounter's, which would never unmount what has a
+/// directory of its open: then nobody will wait for the holder.
 pub(super) fn lock(point: &Path) -> Option<File> {
     let directory = open(point).ok()?;
+    if fstatfs(&directory).is_ok_and(|found| found.filesystem_type() == AUTOFS) {
+        return None;
+    }
     directory.try_lock_shared().ok()?;
     Some(directory)
+}
+
+const AUTOFS: FsType = FsType(libc::AUTOFS_SUPER_MAGIC);
+
+/// Whether a directory is one of an automounter; it is not touched, as that would have it mounted.
+fn is_automounters(point: &Path) -> bool {
+    let on = |entry: &table::Entry| point.starts_with(&entry.point);
+    let table = table::read().unwrap_or_default();
+    // The mount that lies deepest, and there the last one.
+    let found = table.iter().filter(|entry| on(entry)).max_by_key(|entry| entry.point.as_os_str().len());
+    found.is_some_and(|entry| entry.kind == OsStr::new("autofs"))
 }
 
 fn open(point: &Path) -> std::io::Result<File> {
@@ -124,10 +140,7 @@ fn open(point: &Path) -> std::io::Result<File> {
 ///
 /// Not without end: another mount name space may still have a copy of the mount, which the holder outlives not.
 pub fn wait_for_holder(point: &Path, limit: Duration) {
-    // Opening a directory of the automounter would mount the image again.
-    let on_top = |entry: &&table::Entry| entry.point == point;
-    let table = table::read().unwrap_or_default();
-    if table.iter().rfind(on_top).is_some_and(|entry| entry.kind == OsStr::new("autofs")) {
+    if is_automounters(point) {
         return;
     }
     let end = Instant::now() + limit;

@@ -7,6 +7,7 @@ mod walk;
 
 mod builder;
 mod commands;
+mod complaints;
 mod corpus;
 mod desktop;
 mod differential;
@@ -14,6 +15,7 @@ mod documents;
 mod drive;
 mod faults;
 mod hostile;
+mod load;
 mod manifest;
 mod mounting;
 mod mutants;

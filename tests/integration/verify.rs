@@ -84,7 +84,7 @@ fn tree(dir: &Path) -> PathBuf {
     let tree = dir.join("tree");
     std::fs::create_dir_all(tree.join("sub/deeper")).unwrap();
     std::fs::write(tree.join("first.txt"), "the text of the first file\n").unwrap();
-    std::fs::write(tree.join("sub/second.txt"), "the text of the second file\n".repeat(1)).unwrap();
+    std::fs::write(tree.join("sub/second.txt"), "the text of the second file\n").unwrap();
     std::fs::write(tree.join("sub/deeper/third file"), "the text of the third file\n").unwrap();
     std::fs::write(tree.join("large"), vec![7; 900_000]).unwrap();
     tree

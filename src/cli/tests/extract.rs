@@ -212,7 +212,7 @@ fn a_file_with_many_names_stays_one_whichever_thread_is_first() {
     {
         let place = tempfile::tempdir().unwrap();
         let mut volume = TestVolume::default();
-        let taken = |file: u64| file % 5 == 0 && existing != Existing::Replace;
+        let taken = |file: u64| file.is_multiple_of(5) && existing != Existing::Replace;
         for number in 0..names {
             volume.add(1, format!("dir-{number}").as_bytes(), 10 + number, FileType::Directory);
         }
@@ -223,7 +223,7 @@ fn a_file_with_many_names_stays_one_whichever_thread_is_first() {
             for number in 1..names {
                 volume.name(10 + number, name.as_bytes(), id, FileType::Regular);
             }
-            if file % 5 == 0 {
+            if file.is_multiple_of(5) {
                 fs::create_dir_all(place.path().join("dir-0")).unwrap();
                 fs::write(place.path().join("dir-0").join(name), "somebody else's").unwrap();
             }
@@ -295,7 +295,7 @@ fn a_large_file_is_copied_by_several_threads_with_its_holes_and_its_damage() {
 fn what_a_killed_run_left_is_not_kept_as_if_it_were_whole() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("sparse"), "short").unwrap();
-    fs::set_permissions(place.path().join("sparse"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path().join("sparse"), fs::Permissions::from_mode(0o000)).unwrap();
     let (code, error) = extract(volume(), place.path(), &[], Choices { existing: Existing::Keep, ..CHOICES });
     assert_eq!(code, Code::Partial);
     assert!(error.contains("sparse: is there without any permissions") && error.contains("--overwrite"), "{error}");

@@ -76,9 +76,17 @@ fn both_killed_at_once_leave_no_dead_mount() {
 }
 
 #[test]
-fn a_killed_holder_and_watcher_leave_no_dead_mount() {
+fn a_drive_without_holder_and_watcher_works_on_and_is_unmounted_as_ever() {
     for user in [User::Own, User::Nobody] {
-        expect_end_soon(&drive(user), &[0, 2]);
+        let rig = drive(user);
+        let processes = rig.processes();
+        for number in [2, 0] {
+            rig.signal(processes[number], Signal::SIGKILL);
+        }
+        eventually("the worker is alone", || rig.processes().len() == 1);
+        assert!(rig.read(&rig.path("A LABEL/sub/big")).is_some());
+        rig.succeed(["unmount", "x.iso"]);
+        rig.expect_nothing_left();
     }
 }
 

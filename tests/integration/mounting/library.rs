@@ -1,8 +1,10 @@
 //! A folder of images as one drive.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::rig::{Rig, User, eventually};
@@ -99,6 +101,43 @@ fn images_come_and_go_while_the_library_is_mounted() {
     });
     rig.succeed(["unmount", "m"]);
     rig.expect_nothing_left();
+}
+
+#[test]
+fn a_listing_goes_on_while_images_come_and_go() {
+    let rig = rig();
+    let image = |number: usize| rig.path(format!("folder/{number:04}.iso"));
+    for number in 0..2000 {
+        fs::hard_link(rig.path("x.iso"), image(number)).unwrap();
+    }
+    rig.succeed(["library", "folder", "m"]);
+    // Reads a piece of the listing, waits for a line, and reads the rest.
+    let script = "import os, sys\nwith os.scandir('m') as names:\n    first = [next(names).name for _ in range(100)]\n    \
+                  print('begun', flush=True)\n    sys.stdin.readline()\n    rest = [entry.name for entry in names]\n\
+                  print(*sorted(first + rest), sep='\\n')";
+    let mut reader = rig.command("timeout", ["30", "python3", "-c", script]);
+    let mut reader = reader.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(reader.stdout.take().unwrap());
+    let mut begun = String::new();
+    told.read_line(&mut begun).unwrap();
+    assert_eq!(begun, "begun\n");
+    // Those that have been listed, and those that have not been.
+    for number in (0..2000).step_by(2) {
+        fs::remove_file(image(number)).unwrap();
+    }
+    for number in 5000..5100 {
+        fs::hard_link(rig.path("x.iso"), image(number)).unwrap();
+    }
+    eventually("the folder has been looked into", || names(&rig.path("m"), &rig).len() == 1100);
+    drop(reader.stdin.take());
+    let listed: Vec<String> = told.lines().map(Result::unwrap).collect();
+    assert!(reader.wait().unwrap().success());
+    for number in (1..2000).step_by(2) {
+        let name = format!("{number:04}");
+        assert_eq!(listed.iter().filter(|listed| **listed == name).count(), 1, "{name}");
+    }
+    assert!(listed.windows(2).all(|pair| pair[0] != pair[1]));
+    rig.succeed(["unmount", "m"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod ends;
 mod helper;
 mod library;
 mod names;
+mod open;
 mod places;
 pub mod rig;
 mod takeover;

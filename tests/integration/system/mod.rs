@@ -3,6 +3,9 @@
 //! Most of it needs root, for a mount name space of its own in which a test may do as it likes; without root such a
 //! test says that it is skipped, and scripts/test runs it by sudo.
 
+mod autofs;
+mod containers;
 mod mount8;
 mod running;
-mod sandbox;
+pub mod sandbox;
+mod systemd;
