@@ -37,6 +37,26 @@ pub fn limited(words: &[String], limit: Duration) -> Command {
     command
 }
 
+/// Runs a mounting command to its end, with nothing between that would cost time. What it leaves behind has nothing of
+/// ours open.
+pub fn mounting(words: &[String], limit: Duration) -> io::Result<()> {
+    let mut command = Command::new(&words[0]);
+    let quiet = command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let (mut child, start) = (quiet.spawn()?, Instant::now());
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(io::Error::other(status.to_string())),
+            None if start.elapsed() > limit => {
+                child.kill()?;
+                child.wait()?;
+                return Err(io::Error::other("took too long"));
+            }
+            None => std::thread::sleep(Duration::from_micros(50)),
+        }
+    }
+}
+
 /// The seconds that a command takes. Its output goes through a pipe, as some look whether it goes nowhere; what it
 /// prints as the last number is returned if `reported`.
 pub fn timed(words: &[String], limit: Duration, reported: bool) -> Measured {

@@ -23,7 +23,7 @@ pub fn described(settings: &Settings) -> String {
     format!(
         "Measured on {}: {cores} processors ({}), Linux {}, {:.1} GiB of memory of which {:.1} GiB were available, load \
          {load} at the end. Images in {}, copies in {}. {} in turns; medians, and ratios of each round's values: how \
-         many times as long, or as much, as mount-iso the other one takes.\n",
+         many times as long, or as much, as mount-iso the other one takes.{}\n",
         date(seconds),
         field(&text("/proc/cpuinfo"), "model name"),
         text("/proc/sys/kernel/osrelease").trim(),
@@ -32,6 +32,11 @@ pub fn described(settings: &Settings) -> String {
         place(&settings.directory),
         place(&settings.out),
         if settings.rounds == 1 { "One round".to_owned() } else { format!("{} rounds", settings.rounds) },
+        if settings.quick {
+            " The images are small ones, for a look whether all works: the figures say little."
+        } else {
+            ""
+        },
     )
 }
 

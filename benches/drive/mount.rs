@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{self, Measured};
 use crate::contender::Contender;
+use crate::settings::Settings;
 
 #[derive(Debug)]
 pub struct Mount {
@@ -19,18 +20,16 @@ pub struct Mount {
 }
 
 impl Mount {
-    pub fn new(contender: Contender, image: &Path, below: &Path, limit: Duration) -> io::Result<Self> {
-        let point = below.join(format!("mount-{}", std::process::id()));
+    pub fn new(contender: Contender, image: &Path, settings: &Settings) -> io::Result<Self> {
+        let point = settings.directory.join(format!("mount-{}", settings.tag));
         fs::create_dir_all(&point)?;
+        let limit = settings.limit;
         let outside = fs::metadata(&point)?.dev();
         let words = contender.mounting(&image.to_string_lossy(), &point.to_string_lossy());
         let mut mount = Self { point, took: 0.0 };
         let start = Instant::now();
-        // The daemons that stay behind have nothing of ours open: standard output and error go nowhere.
-        let status = command::limited(&words, limit).status()?;
-        if !status.success() {
-            return Err(io::Error::other(format!("{} can't mount: {status}", contender.name())));
-        }
+        command::mounting(&words, limit)
+            .map_err(|error| io::Error::other(format!("{} can't mount: {error}", contender.name())))?;
         while fs::metadata(&mount.point)?.dev() == outside {
             if start.elapsed() > limit {
                 return Err(io::Error::other(format!("{}: nothing is mounted", contender.name())));

@@ -89,7 +89,7 @@ pub fn all(settings: &Settings) -> io::Result<Report> {
     let text = format!(
         "{}\n{}",
         machine::described(settings),
-        table::shown(&steps, &cells, &notes.into_iter().collect::<Vec<_>>())
+        table::shown(&steps, &cells, &notes.into_iter().collect::<Vec<_>>(), !settings.quick)
     );
     Ok(Report { text, missing: missing(&groups, &made, &cells) })
 }
@@ -126,7 +126,7 @@ fn measured(contender: Contender, image: &Path, group: &Group, settings: &Settin
     if matches!(group.steps[0].what, What::Extracting) {
         return vec![extracted(contender, image, settings)];
     }
-    let mount = match Mount::new(contender, image, &settings.directory, settings.limit) {
+    let mount = match Mount::new(contender, image, settings) {
         Ok(mount) => mount,
         Err(error) => return vec![Measured::Failed(error.to_string())],
     };

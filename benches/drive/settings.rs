@@ -20,13 +20,15 @@ pub struct Settings {
     /// Where copies are made: in memory, if there is room.
     pub out: PathBuf,
     pub keep: bool,
+    /// What the name of the mount point ends with.
+    pub tag: String,
 }
 
 impl Settings {
     pub fn parse(words: &[String]) -> io::Result<Self> {
         let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
         let (mut quick, mut rounds, mut only, mut limit, mut total) = (false, None, String::new(), None, None);
-        let (mut write, mut keep) = (None, None);
+        let (mut write, mut keep, mut tag) = (None, None, None);
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| wrong(format!("{word} wants a value")));
@@ -39,6 +41,7 @@ impl Settings {
                 "--total" => total = Some(number(value()?)?),
                 "--write" => write = Some(PathBuf::from(value()?)),
                 "--keep" => keep = Some(PathBuf::from(value()?)),
+                "--tag" => tag = Some(value()?.clone()),
                 other => return Err(wrong(format!("{other} is no word of this benchmark: see scripts/bench --help"))),
             }
         }
@@ -51,12 +54,13 @@ impl Settings {
             quick,
             rounds: usize::try_from(rounds.unwrap_or(if quick { 1 } else { 5 })).unwrap_or(1),
             only,
-            limit: Duration::from_secs(limit.unwrap_or(if quick { 5 } else { 60 })),
-            end: Instant::now() + Duration::from_secs(total.unwrap_or(if quick { 60 } else { 4 * 3600 })),
+            limit: Duration::from_secs(limit.unwrap_or(if quick { 20 } else { 60 })),
+            end: Instant::now() + Duration::from_secs(total.unwrap_or(if quick { 100 } else { 4 * 3600 })),
             write,
             directory,
             out,
             keep: keep.is_some(),
+            tag: tag.unwrap_or_else(|| std::process::id().to_string()),
         })
     }
 

@@ -14,8 +14,8 @@ use crate::round::Cells;
 const BEGIN: &str = "<!-- scripts/bench begins -->";
 const END: &str = "<!-- scripts/bench ends -->";
 
-/// Two tables: of mounts, and of extraction.
-pub fn shown(steps: &[&Step], cells: &Cells, notes: &[String]) -> String {
+/// Two tables: of mounts, and of extraction; `judged`: with the targets, which small images say nothing about.
+pub fn shown(steps: &[&Step], cells: &Cells, notes: &[String], judged: bool) -> String {
     let extracting = |step: &Step| matches!(step.what, What::Extracting);
     let mounted = [Contender::MOUNTED.as_slice(), &[Contender::Plain]].concat();
     let mut text = String::new();
@@ -29,7 +29,7 @@ pub fn shown(steps: &[&Step], cells: &Cells, notes: &[String]) -> String {
             .into_iter()
             .filter(|one| rows.iter().any(|(row, _)| cells.contains_key(&(*row, *one))))
             .collect();
-        text.push_str(&part(&rows, &there, cells));
+        text.push_str(&part(&rows, &there, cells, judged));
     }
     for note in notes {
         let _ = writeln!(text, "- {note}");
@@ -37,10 +37,11 @@ pub fn shown(steps: &[&Step], cells: &Cells, notes: &[String]) -> String {
     text
 }
 
-fn part(rows: &[(usize, &&Step)], contenders: &[Contender], cells: &Cells) -> String {
+fn part(rows: &[(usize, &&Step)], contenders: &[Contender], cells: &Cells, judged: bool) -> String {
     let names: String = contenders.iter().map(|one| format!(" {} |", one.name())).collect();
     // Writing to a string can't fail.
-    let mut text = format!("| |{names} target | reached |\n|---|{}---|---|\n", "---:|".repeat(contenders.len()));
+    let (goal, line) = if judged { (" target | reached |", "---|---|") } else { ("", "") };
+    let mut text = format!("| |{names}{goal}\n|---|{}{line}\n", "---:|".repeat(contenders.len()));
     for (row, step) in rows {
         let _ = write!(text, "| {} |", step.row);
         let ours = cells.get(&(*row, Contender::Ours)).map(Vec::as_slice).unwrap_or_default();
@@ -52,8 +53,11 @@ fn part(rows: &[(usize, &&Step)], contenders: &[Contender], cells: &Cells) -> St
             };
             let _ = write!(text, " {}{ratio} |", cell(theirs, step.unit()));
         }
-        let (target, reached) = goals(*row, step, cells);
-        let _ = writeln!(text, " {target} | {reached} |");
+        if judged {
+            let (target, reached) = goals(*row, step, cells);
+            let _ = write!(text, " {target} | {reached} |");
+        }
+        text.push('\n');
     }
     text.push('\n');
     text
@@ -126,7 +130,7 @@ fn cell(values: &[Measured], unit: Unit) -> String {
 
 fn number(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Seconds if value < 1.0 => format!("{:.3} ms", value * 1000.0).replace(".000", ""),
+        Unit::Seconds if value < 1.0 => format!("{:.2} ms", value * 1000.0),
         Unit::Seconds => format!("{value:.2} s"),
         Unit::MiB => format!("{value:.1} MiB"),
         Unit::Count => format!("{value:.0}"),
