@@ -2,8 +2,8 @@
 
 /// Bytes of one cached block of metadata.
 pub const METADATA_BLOCK: u64 = 64 * 1024;
-/// Metadata blocks kept: 8 MiB.
-pub const METADATA_BLOCKS: usize = 128;
+/// Metadata blocks kept: 4 MiB. A walk goes through them in their order, so more would save nothing.
+pub const METADATA_BLOCKS: usize = 64;
 /// Defects told before we fall silent.
 pub const MAX_NOTES: usize = 200;
 /// Logical sectors searched for volume descriptors behind the System Area. ECMA-119 6.3 sets no bound;
@@ -23,10 +23,11 @@ pub const MAX_TARGET: usize = 4095;
 pub const MAX_DEPTH: usize = 2048;
 /// Symbolic links followed in one path, as Linux does.
 pub const MAX_LINKS: usize = 40;
-/// Bytes of packed directories kept.
-pub const DIRECTORY_CACHE_BYTES: usize = 32 * 1024 * 1024;
-/// Bytes of memory of opened file bodies kept: extents, and decoded blocks.
-pub const FILE_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of memory for packed directories and opened file bodies (extents, decoded blocks), unless `cache=` says
+/// another number. The kernel remembers what it was told, so this is for what comes next in a walk.
+pub const CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// The most that `cache=` may say, in MiB.
+pub const MAX_CACHE_MIB: usize = 64 * 1024;
 /// Bytes of one directory that are read. The Data Length of a directory record has 32 bits; this is what
 /// about four million entries need.
 pub const MAX_DIRECTORY_BYTES: u64 = 1024 * 1024 * 1024;

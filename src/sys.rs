@@ -99,6 +99,15 @@ pub fn join_connection(device: BorrowedFd<'_>, connection: BorrowedFd<'_>) -> io
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Whether the kernel has a byte of a file in memory, or there is no such byte: what it had to wait for is not read.
+pub fn is_resident(file: &File, offset: u64) -> bool {
+    let Ok(offset) = libc::off_t::try_from(offset) else { return true };
+    let mut byte = 0_u8;
+    let part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: one part of one byte, which lives until the call returns.
+    unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT) >= 0 }
+}
+
 /// Has allocations from 1 MiB on come straight from the kernel, as pages that cost nothing until they are touched.
 ///
 /// Every event loop has a receive buffer of 1 MiB, of which requests touch some KiB. glibc raises the size from which it maps memory whenever a mapped block is freed; from then on such a buffer would

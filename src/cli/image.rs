@@ -12,6 +12,7 @@ use crate::container;
 use crate::disc::{Chosen, Disc, SessionChoice, TreeKind};
 use crate::error::Error;
 use crate::library;
+use crate::limits::CACHE_BYTES;
 use crate::source::{self, SharedSource};
 use crate::sys::{self, Track};
 use crate::text::printable;
@@ -99,7 +100,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Opened, Failure> {
 fn opened(path: &Path, disc: Disc, options: &Options) -> Result<Opened, Failure> {
     let (chosen, volume) = choose(path, &disc, options)?;
     let presentation = presentation(options, chosen.kind);
-    Ok(Opened { disc, chosen, tree: Tree::new(volume), presentation })
+    Ok(Opened { disc, chosen, tree: Tree::with_cache(volume, options.cache.unwrap_or(CACHE_BYTES)), presentation })
 }
 
 /// Opens the tree of an image that is open already, without its name, which may be that of another file by now.

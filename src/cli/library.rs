@@ -11,6 +11,7 @@ use super::image::{self, shown};
 use super::mount::{Content, Plan, carry_out};
 use super::options::{ImageArgs, Options};
 use crate::library::{Library, Opener};
+use crate::limits::CACHE_BYTES;
 use crate::mount;
 use crate::tree::Tree;
 
@@ -81,9 +82,10 @@ pub fn open(folder: &Path, directory: Option<&Path>, options: &Options, idle: Du
             .hint("name another directory to mount it on; -p makes it"));
     }
     let presentation = options.presentation.clone();
+    let cache = options.cache.unwrap_or(CACHE_BYTES);
     let options = options.clone();
     let opener: Opener = Box::new(move |image| image::volume(image, &options).map_err(|failure| failure.to_string()));
     let library = Library::new(path, idle, opener)
         .map_err(|error| failed(error.to_string()).hint("name a folder that you may read"))?;
-    Ok(Content { tree: Tree::new(Box::new(library)), presentation, renewal: None })
+    Ok(Content { tree: Tree::with_cache(Box::new(library), cache), presentation, renewal: None })
 }

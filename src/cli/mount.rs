@@ -216,6 +216,12 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
         return remount(&plan);
     }
     let content = match plan.library {
+        Some(_) if plan.options.mount.verify => {
+            let message = format!("{}: `verify` is for single images", shown(&plan.image));
+            return Err(
+                Failure::new(Code::Usage, message).hint("`mount-iso verify IMAGE` verifies any of the folder's")
+            );
+        }
         Some(idle) => library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle)?,
         None => {
             let opened = image::open(&plan.image, &plan.options)?;

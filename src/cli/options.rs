@@ -21,6 +21,8 @@ pub struct Options {
     pub read: ReadOptions,
     pub presentation: Presentation,
     pub io: IoMode,
+    /// Bytes that the caches may take.
+    pub cache: Option<usize>,
     pub window: Window,
     /// How the drive is mounted; commands that don't mount pay no heed.
     pub mount: MountOptions,
@@ -259,6 +261,28 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_file_lie_in_parts_of_it() {
+        let part = |list| read(list).unwrap().window;
+        assert_eq!(part("offset=6K,sizelimit=1M"), Window { offset: 6144, limit: Some(1 << 20) });
+        assert_eq!(part("offset=7,sizelimit=0"), Window { offset: 7, limit: None });
+        let (all, outer, inner) = (Window::default(), part("offset=100,sizelimit=50"), part("offset=20,sizelimit=40"));
+        assert_eq!((all.narrowed(inner), outer.narrowed(all)), (inner, outer));
+        assert_eq!(outer.narrowed(inner), Window { offset: 120, limit: Some(30) });
+        assert_eq!(outer.narrowed(part("offset=80")), Window { offset: 180, limit: Some(0) });
+    }
+
+    #[test]
+    fn times_have_units_and_contexts_are_kept() {
+        let idle = |list: &str| read(list).unwrap().mount.idle_timeout.map(|time| time.as_secs());
+        for (list, seconds) in [("90", 90), ("90s", 90), ("15min", 900), ("2h", 7200), ("1d", 86_400)] {
+            assert_eq!(idle(&format!("idle_timeout={list}")), Some(seconds));
+        }
+        assert_eq!((idle("idle_timeout=5,idle_timeout=0"), idle("idle_timeout=infinity")), (None, None));
+        let contexts = read("context=\"u:r:t:s0:c1,c2\",rootcontext=a,rootcontext=b").unwrap().mount.contexts;
+        assert_eq!(contexts, [("context", "u:r:t:s0:c1,c2".to_owned()), ("rootcontext", "b".to_owned())]);
+    }
+
+    #[test]
     fn a_wrong_word_is_named_and_a_near_one_offered() {
         let error = read("ro,norok").unwrap_err();
         assert_eq!(error.code, Code::Usage);
@@ -290,6 +314,11 @@ mod tests {
             "allow_root",
             "sbsector=-1",
             "fsname=",
+            "offset=x",
+            "offset=99999999999G",
+            "sizelimit=",
+            "idle_timeout=soon",
+            "idle_timeout=1y",
         ] {
             let error = read(list).expect_err(list);
             assert!(error.code == Code::Usage && error.hint.is_some(), "{list}");

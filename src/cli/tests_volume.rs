@@ -11,8 +11,7 @@ use crate::source::{Segment, SharedSource, Source};
 use crate::time::Timestamp;
 use crate::tree::Tree;
 use crate::volume::{
-    Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Places, Times, Volume,
-    VolumeInfo,
+    Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Times, Volume, VolumeInfo,
 };
 
 /// A body with holes and bad sectors.
@@ -190,10 +189,6 @@ impl Volume for TestVolume {
 
     fn has_attributes(&self) -> bool {
         false
-    }
-
-    fn places(&self, id: NodeId) -> Result<Places> {
-        self.get(id).map(|_| Places::default())
     }
 
     fn notes(&self) -> &Notes {

@@ -10,6 +10,7 @@ use nix::unistd::{Group as SystemGroup, User};
 use super::options::Options;
 use crate::disc::{SessionChoice, TreeKind};
 use crate::iso9660::{Check, Map};
+use crate::limits::MAX_CACHE_MIB;
 use crate::source::IoMode;
 
 /// What a word did.
@@ -336,6 +337,13 @@ pub const WORDS: &[Word] = &[
             b"mmap" => IoMode::Mmap,
             b"pread" => IoMode::Pread,
             _ => return Err("is none of auto, mmap and pread".to_owned()),
+        };
+        Ok(())
+    }),
+    value("cache", Running, "MIB", "memory for directories and files that were used lately (8)", |o, v| {
+        o.cache = match number::<usize>(v)? {
+            mib if mib > MAX_CACHE_MIB => return Err(format!("is more than {MAX_CACHE_MIB}")),
+            mib => Some(mib * 1024 * 1024),
         };
         Ok(())
     }),

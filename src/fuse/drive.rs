@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
+use super::ahead::Ahead;
 use super::attr::{A_MOMENT, Inode, Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
@@ -49,6 +50,7 @@ pub struct Drive {
     counter: Counter,
     survey: Survey,
     gifts: Option<Gifts>,
+    ahead: Ahead,
     /// How long the kernel may remember names and attributes, in seconds.
     valid: u64,
 }
@@ -59,7 +61,16 @@ fn errno(error: &Error) -> Errno {
 
 impl Drive {
     pub fn new(tree: Arc<Tree>, presentation: Presentation, inodes: Inodes, gifts: Option<Gifts>, valid: u64) -> Self {
-        Self { tree, presentation, inodes, counter: Counter::default(), survey: Survey::default(), gifts, valid }
+        Self {
+            tree,
+            presentation,
+            inodes,
+            counter: Counter::default(),
+            survey: Survey::default(),
+            gifts,
+            ahead: Ahead::default(),
+            valid,
+        }
     }
 
     /// Answers a request.
@@ -178,6 +189,9 @@ impl Drive {
         let end = range.offset.saturating_add(u64::from(range.size)).min(body.len());
         if range.offset >= end {
             return reply.data(&[]);
+        }
+        if let Some(place) = body.in_file(range.offset) {
+            self.ahead.reads(&place, end - range.offset);
         }
         if let Some(lent) = body.lend(range.offset..end) {
             return reply.data(lent.for_syscall());

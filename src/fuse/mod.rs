@@ -1,6 +1,7 @@
 //! The FUSE side: the kernel's requests come in here, and answers go out.
 
 mod activity;
+mod ahead;
 mod attr;
 mod connection;
 mod count;

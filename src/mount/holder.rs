@@ -8,6 +8,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ struct Point {
     /// Made by us for this mount.
     made: bool,
     /// Locked until every process that has it open is gone; see [`super::wait_for_holder`].
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// What a worker does, and what it needs from before there was one.
@@ -144,7 +145,7 @@ impl Drive {
         let lock = if topmost(&request.point).is_none() { lock(&request.point) } else { None };
         let device = super::mount(request)?;
         let file_system = topmost(&request.point).map(|entry| entry.device);
-        let point = Point { path: request.point.clone(), file_system, made, _lock: lock };
+        let point = Point { path: request.point.clone(), file_system, made, lock };
         Ok(Self { device, point: Some(point) })
     }
 
@@ -242,9 +243,23 @@ impl Point {
         }
     }
 
+    /// Whether the directory is the one that was mounted on: as soon as it is gone, another command may make one of the
+    /// same name for a drive of its own.
+    fn is_the_same(&self) -> bool {
+        let own = self.lock.as_ref().and_then(|lock| lock.metadata().ok());
+        let found = fs::symlink_metadata(&self.path).ok();
+        match (own, found) {
+            // As long as it is open here its number is not another's.
+            (Some(own), Some(found)) => (own.dev(), own.ino()) == (found.dev(), found.ino()),
+            (None, found) => found.is_some(),
+            (Some(_), None) => false,
+        }
+    }
+
     /// Removes the directory if it was made for this mount; only an empty one goes.
     fn remove(&self) {
         if self.made
+            && self.is_the_same()
             && let Err(error) = fs::remove_dir(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -394,11 +409,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
             watch(File::from(pulse), point.as_ref())
         }
         Ok((signals, (_, pulse), news, teller, ForkResult::Parent { child })) => {
-            let greeted = drive.device.try_clone().and_then(|device| server.greet(device));
-            if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
-                read_ahead::raise(number);
-            }
-            greeted.map(|()| (signals, File::from(pulse), news, teller, child))
+            Ok((signals, File::from(pulse), news, teller, child))
         }
         Err(error) => Err(error),
     };
@@ -410,16 +421,24 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
             return Err(error);
         }
     };
+    let given_up = |error: io::Error, server, drive: Drive| {
+        drop(server);
+        drive.tidy();
+        over(&pulse);
+        Err(error)
+    };
+    if let Err(error) = drive.device.try_clone().and_then(|device| server.greet(device)) {
+        return given_up(error, server, drive);
+    }
+    if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
+        read_ahead::raise(number);
+    }
     let mut post = Post { signals, news, watcher, observer, ready: false };
     let mut lives = Lives::default();
     loop {
         let takes_over = lives.begun();
         let worker = match sys::fork() {
-            Err(error) => {
-                drop(server);
-                drive.tidy();
-                return Err(error);
-            }
+            Err(error) => return given_up(error, server, drive),
             Ok(ForkResult::Child) => {
                 drop((pulse, post));
                 exit(work(&server, takes_over, teller, report))

@@ -41,14 +41,15 @@ impl Cached {
             return Err(io::Error::other("a sector of this block can't be read"));
         }
         let length = self.inner.len().saturating_sub(start).min(METADATA_BLOCK);
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        if let Err(error) = self.inner.read_exact_at(&mut bytes, start) {
+        // Made where it will stay: a copy of 64 KiB would cost as much as the read.
+        let mut block: Arc<[u8]> = std::iter::repeat_n(0, usize::try_from(length).unwrap_or(0)).collect();
+        let Some(bytes) = Arc::get_mut(&mut block) else { return Err(io::Error::other("a new block is shared")) };
+        if let Err(error) = self.inner.read_exact_at(bytes, start) {
             if let Ok(mut bad) = self.bad.lock() {
                 bad.put(number, ());
             }
             return Err(error);
         }
-        let block: Arc<[u8]> = bytes.into();
         if let Ok(mut blocks) = self.blocks.lock() {
             blocks.put(number, Arc::clone(&block));
         }

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{Mmap, UncheckedAdvice};
+use nix::sys::stat::fstat;
 
 use crate::limits::LENT_BYTES;
 
@@ -90,6 +91,10 @@ impl Source for Mapped {
         let start = usize::try_from(range.start).ok()?;
         let end = usize::try_from(range.end).ok()?;
         let lent = self.map.get(start..end).map(Lent)?;
+        // Behind the end of a file that has shrunk the rest of its last page reads as zeros.
+        if fstat(&self.file).is_ok_and(|now| u64::try_from(now.st_size).is_ok_and(|size| size < range.end)) {
+            return None;
+        }
         self.give_back(range.end.saturating_sub(range.start));
         Some(lent)
     }

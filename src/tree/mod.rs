@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::limits::{DIRECTORY_CACHE_BYTES, FILE_CACHE_BYTES, MAX_COUNT_TIME, MAX_LINKS, MAX_TARGET};
+use crate::limits::{CACHE_BYTES, MAX_COUNT_TIME, MAX_LINKS, MAX_TARGET};
 use crate::source::SharedSource;
 use crate::volume::{Attribute, Directory, FileType, Gap, Node, NodeId, Parts, Places, Volume, VolumeInfo};
 use cache::WeightedCache;
@@ -27,10 +27,17 @@ pub struct Tree {
 
 impl Tree {
     pub fn new(volume: Box<dyn Volume>) -> Self {
+        Self::with_cache(volume, CACHE_BYTES)
+    }
+
+    /// `bytes`: what the caches may take together.
+    pub fn with_cache(volume: Box<dyn Volume>, bytes: usize) -> Self {
+        // Whoever comes back to a directory finds it; bodies are small, and used for a moment.
+        let files = bytes / 4;
         Self {
             volume,
-            directories: Mutex::new(WeightedCache::new(DIRECTORY_CACHE_BYTES)),
-            files: Mutex::new(WeightedCache::new(FILE_CACHE_BYTES)),
+            directories: Mutex::new(WeightedCache::new(bytes.saturating_sub(files))),
+            files: Mutex::new(WeightedCache::new(files)),
         }
     }
 

@@ -172,8 +172,10 @@ pub trait Volume: Send + Sync + Debug {
     /// Whether any file may have extended attributes.
     fn has_attributes(&self) -> bool;
     fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>>;
-    /// Where a node is recorded.
-    fn places(&self, id: NodeId) -> Result<Places>;
+    /// Where a node is recorded; nowhere where the volume is none of a disc.
+    fn places(&self, _id: NodeId) -> Result<Places> {
+        Ok(Places::default())
+    }
     /// The MD5 of a file's stored body, where the disc records one (libisofs).
     fn recorded_md5(&self, _file: NodeId) -> Result<Option<[u8; 16]>> {
         Ok(None)

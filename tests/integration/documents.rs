@@ -81,6 +81,11 @@ fn the_tables_of_the_documents_are_true() {
             }
         }
     }
+    for test in column(&text("docs/reliability.md"), "Tests") {
+        if !known(&test) {
+            wrong.push(format!("docs/reliability.md: there is no test {test}"));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

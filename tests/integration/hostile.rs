@@ -41,6 +41,9 @@ fn hostile() {
         let image = hostile::truncated(sectors);
         list.push(Hostile { name: format!("cut-at-{sectors}"), image, good: false, note: "cut short" });
     }
+    let with_good = list.iter().filter(|hostile| hostile.good).count();
+    eprintln!("{} hostile images of ISO 9660, {with_good} of them with a good file", list.len());
+    assert!(with_good >= 50, "{with_good}");
     check(&list, "iso9660", &["", "norock"]);
 }
 

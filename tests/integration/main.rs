@@ -15,6 +15,7 @@ mod documents;
 mod drive;
 mod faults;
 mod hostile;
+mod load;
 mod manifest;
 mod mounting;
 mod mutants;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mount_iso::disc::{Disc, ReadOptions, Selection};
@@ -185,25 +186,103 @@ fn corpus() -> Vec<Vec<u8>> {
     paths.into_iter().step_by(3).filter_map(|path| std::fs::read(path).ok()).collect()
 }
 
+/// A sample, and where it is worth changing.
+type Sample = (Vec<usize>, Vec<(usize, usize)>, Vec<u8>);
+
+fn prepared(images: Vec<Vec<u8>>) -> Vec<Sample> {
+    images.into_iter().map(|image| (interesting(&image), descriptors(&image), image)).collect()
+}
+
+/// A changed copy of a sample.
+fn mutant((places, tags, image): &Sample, random: &mut Random) -> Vec<u8> {
+    let mut image = image.clone();
+    if tags.is_empty() || random.below(4) == 0 {
+        mutate(&mut image, places, random);
+    } else {
+        for _ in 0..=random.below(4) {
+            forge(&mut image, tags[random.below(tags.len())], random);
+        }
+    }
+    image
+}
+
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// UDF of the builders, which needs no corpus.
+fn built() -> Vec<Vec<u8>> {
+    use crate::build::udf::{Image, Map, Node};
+    let image = |revision, maps: &[Map]| {
+        let image = Image::new(revision).maps(maps).add("/hello.txt", Node::text("hello"));
+        let image = image.add("/dir/sub/file", Node::pattern(1, 9000)).add("/link", Node::link("dir/../hello.txt"));
+        image.add("/pieces", Node::pattern(2, 20_000).fragments(2048)).disc().bytes
+    };
+    vec![
+        image(0x102, &[Map::Physical]),
+        image(0x201, &[Map::Physical]),
+        image(0x150, &[Map::Physical, Map::vat()]),
+        image(0x201, &[Map::sparable()]),
+        image(0x250, &[Map::Physical, Map::metadata()]),
+    ]
+}
+
+/// Really mounted, walked and read; `MOUNT_ISO_MOUNTED_MUTANTS` is for more than the test command mounts.
+#[test]
+fn mutants_are_mounted_and_walked() {
+    use crate::drive::{Drive, Trouble};
+    let rounds = number("MOUNT_ISO_MOUNTED_MUTANTS", 60);
+    let directory = tempfile::tempdir().unwrap();
+    let (iso, udf) = (prepared(samples(directory.path())), prepared(built()));
+    let (next, mounted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let findings = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let round = next.fetch_add(1, Ordering::Relaxed);
+                    if round >= rounds {
+                        break;
+                    }
+                    // Every mutant is the same in every run, whichever thread has it.
+                    let mut random = Random(0x1672_0000 + 2 * round as u64 + 1);
+                    let samples = if round % 2 == 0 { &iso } else { &udf };
+                    let path = directory.path().join(format!("{round}.iso"));
+                    std::fs::write(&path, mutant(&samples[round / 2 % samples.len()], &mut random)).unwrap();
+                    match Drive::mount_as(None, &path, "").and_then(|drive| drive.manifest()) {
+                        Ok(_) => {
+                            mounted.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(Trouble::Refused(_)) => {}
+                        Err(trouble) => {
+                            let kept = std::env::temp_dir().join(format!("mount-iso-mounted-mutant-{round}.iso"));
+                            std::fs::copy(&path, &kept).unwrap();
+                            let finding = format!("mutant {round}, kept as {}: {trouble:?}", kept.display());
+                            findings.lock().unwrap().push(finding);
+                        }
+                    }
+                    std::fs::remove_file(path).unwrap();
+                }
+            });
+        }
+    });
+    let (findings, mounted) = (findings.into_inner().unwrap(), mounted.into_inner());
+    eprintln!("{mounted} of {rounds} mutants were mounted, walked and read, the others refused");
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
+    assert!(mounted * 2 > rounds, "most mutants can be mounted: {mounted} of {rounds}");
+}
+
 #[test]
 fn mutants_are_read_to_the_end_without_a_panic() {
-    let rounds: usize = std::env::var("MOUNT_ISO_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000);
+    let rounds = number("MOUNT_ISO_MUTANTS", 3000);
     let directory = tempfile::tempdir().unwrap();
     let mut images = samples(directory.path());
     images.extend(corpus());
-    let samples: Vec<_> = images.into_iter().map(|image| (interesting(&image), descriptors(&image), image)).collect();
+    let samples = prepared(images);
     let mut random = Random(0x1509_6600);
     let mut nodes = 0;
     for round in 0..rounds {
-        let (places, tags, image) = &samples[round % samples.len()];
-        let mut image = image.clone();
-        if tags.is_empty() || random.below(4) == 0 {
-            mutate(&mut image, places, &mut random);
-        } else {
-            for _ in 0..=random.below(4) {
-                forge(&mut image, tags[random.below(tags.len())], &mut random);
-            }
-        }
+        let image = mutant(&samples[round % samples.len()], &mut random);
         let begun = Instant::now();
         let copy = image.clone();
         match std::panic::catch_unwind(|| read_all(copy)) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use nix::errno::Errno;
 
-use super::copy::PIECE;
+use super::copy::{PIECE, Way};
 use super::file::Files;
 use super::job::{End, Job, Outcome};
 use super::lost::Lost;
@@ -29,14 +29,16 @@ pub struct Large {
     job: Job,
     draft: RwLock<Option<Draft>>,
     left: AtomicUsize,
+    /// Had by the thread that writes; the others go through maps.
+    cursor: Mutex<()>,
     lost: Mutex<Vec<Lost>>,
     broken: Mutex<Option<End>>,
 }
 
 impl Large {
     pub fn new(job: Job, draft: Draft) -> Self {
-        let (lost, broken) = (Mutex::default(), Mutex::default());
-        Self { job, draft: RwLock::new(Some(draft)), left: AtomicUsize::new(0), lost, broken }
+        let (cursor, lost, broken) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { job, draft: RwLock::new(Some(draft)), left: AtomicUsize::new(0), cursor, lost, broken }
     }
 }
 
@@ -134,7 +136,9 @@ impl Batch {
         let end = if halt.load(Ordering::Relaxed) {
             End::Dropped
         } else {
-            match files.copier.part(large.job.body.as_ref(), range, draft.file()) {
+            let cursor = large.cursor.try_lock();
+            let way = if cursor.is_ok() { Way::Stream } else { Way::Map };
+            match files.copier.part(large.job.body.as_ref(), range, draft.file(), way) {
                 Ok(lost) => {
                     large.lost.lock().unwrap_or_else(PoisonError::into_inner).extend(lost);
                     return;

@@ -35,10 +35,11 @@ pub enum Broken {
 
 /// How data gets into a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// One thread writes all of it, behind one another.
+pub enum Way {
+    /// At the file's cursor, which one thread has at a time. The cheapest way; a file lets one thread at a time write.
     Stream,
-    /// This thread writes a part: write(2) lets one thread at a time into a file, while a map of it lets in all.
+    /// Through a map of the file, which lets in any number of threads beside the one that writes. Costs more, as every
+    /// page is zeroed and faulted in.
     Map,
 }
 
@@ -62,16 +63,30 @@ impl<'a> Copier<'a> {
 
     /// Copies a body into an empty file. Holes stay holes, and what can't be read becomes one.
     pub fn whole(&self, body: &dyn Source, file: &File) -> Result<Vec<Lost>, Broken> {
-        self.copy(body, 0..body.len(), file, Way::Stream)
+        let mut lost = Vec::new();
+        let holes = self.copy(body, 0..body.len(), file, Way::Stream, &mut lost)?;
+        if holes || !lost.is_empty() {
+            file.set_len(body.len()).map_err(Broken::Write)?;
+        }
+        Ok(lost)
     }
 
     /// Copies a part of a body into a file that has its length already, beside other threads that copy other parts.
-    pub fn part(&self, body: &dyn Source, range: Range<u64>, file: &File) -> Result<Vec<Lost>, Broken> {
-        self.copy(body, range, file, Way::Map)
+    pub fn part(&self, body: &dyn Source, range: Range<u64>, file: &File, way: Way) -> Result<Vec<Lost>, Broken> {
+        let mut lost = Vec::new();
+        self.copy(body, range, file, way, &mut lost)?;
+        Ok(lost)
     }
 
-    fn copy(&self, body: &dyn Source, range: Range<u64>, file: &File, way: Way) -> Result<Vec<Lost>, Broken> {
-        let mut lost = Vec::new();
+    /// Whether there were holes.
+    fn copy(
+        &self,
+        body: &dyn Source,
+        range: Range<u64>,
+        file: &File,
+        way: Way,
+        lost: &mut Vec<Lost>,
+    ) -> Result<bool, Broken> {
         let mut at = range.start;
         let mut holes = false;
         while at < range.end {
@@ -86,17 +101,14 @@ impl<'a> Copier<'a> {
                 }
                 Segment::Data { end } if end > at => {
                     let end = end.min(range.end).min(at.saturating_add(PIECE));
-                    self.data(body, at..end, file, way, &mut lost)?
+                    self.data(body, at..end, file, way, lost)?
                 }
-                Segment::Data { .. } | Segment::Hole { .. } => self.careful(body, at..range.end, file, &mut lost)?,
+                Segment::Data { .. } | Segment::Hole { .. } => self.careful(body, at..range.end, file, lost)?,
             };
             self.bar.inc(end.saturating_sub(at));
             at = end;
         }
-        if way == Way::Stream && (holes || !lost.is_empty()) {
-            file.set_len(range.end).map_err(Broken::Write)?;
-        }
-        Ok(lost)
+        Ok(holes)
     }
 
     /// Copies data, and says up to where.

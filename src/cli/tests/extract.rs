@@ -223,7 +223,7 @@ fn a_file_with_many_names_stays_one_whichever_thread_is_first() {
             for number in 1..names {
                 volume.name(10 + number, name.as_bytes(), id, FileType::Regular);
             }
-            if file % 5 == 0 {
+            if file.is_multiple_of(5) {
                 fs::create_dir_all(place.path().join("dir-0")).unwrap();
                 fs::write(place.path().join("dir-0").join(name), "somebody else's").unwrap();
             }

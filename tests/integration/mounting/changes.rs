@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -62,6 +64,87 @@ fn what_a_shortened_image_lacks_is_an_error_and_comes_back_with_it() {
         }
         assert_eq!(rig.processes()[0], holder, "{}", fs::read_to_string(rig.path("log.txt")).unwrap());
         rig.succeed(["unmount", "x.iso"]);
+    }
+}
+
+/// How often the image is cut and made whole again; often with MOUNT_ISO_TEST_LONG.
+fn cycles() -> usize {
+    if std::env::var_os("MOUNT_ISO_TEST_LONG").is_some() { 1000 } else { 25 }
+}
+
+#[test]
+fn readers_of_an_image_that_is_cut_and_comes_back_get_right_bytes_or_errors() {
+    const LENGTH: u64 = 8 * 1024 * 1024;
+    const BLOCK: u64 = 16 * 1024;
+    for io in ["mmap", "pread"] {
+        let rig = Rig::new(User::Own);
+        fs::create_dir(rig.path("tree")).unwrap();
+        // No byte is 0, and every eight tell their place.
+        let numbers = (0..LENGTH / 8).flat_map(|place| (place | 0x0101_0101_0000_0000).to_le_bytes());
+        fs::write(rig.path("tree/numbers"), numbers.collect::<Vec<u8>>()).unwrap();
+        let made = Command::new("xorriso")
+            .args(["-as", "mkisofs", "-quiet", "-R", "-V", "CUT", "-o", "cut.iso", "tree"])
+            .current_dir(rig.path(""))
+            .status();
+        assert!(made.unwrap().success());
+        let whole = fs::read(rig.path("cut.iso")).unwrap();
+        rig.succeed(["cut.iso", "-o", &format!("io={io}")]);
+        let path = rig.path("CUT/numbers");
+        let (stop, right, lost) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for seed in 0..8_u64 {
+                let (path, stop, right, lost) = (&path, &stop, &right, &lost);
+                scope.spawn(move || {
+                    let mut state = seed;
+                    let mut block = [0; BLOCK as usize];
+                    while !stop.load(Ordering::Relaxed) {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        let at = (state >> 33) % (LENGTH / BLOCK) * BLOCK;
+                        let read = File::open(path).and_then(|file| {
+                            nix::fcntl::posix_fadvise(
+                                &file,
+                                0,
+                                0,
+                                nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED,
+                            )?;
+                            file.read_exact_at(&mut block, at)
+                        });
+                        match read {
+                            Ok(()) => {
+                                let (numbers, _) = block.as_chunks::<8>();
+                                for (place, number) in (at / 8..).zip(numbers) {
+                                    let number = u64::from_le_bytes(*number);
+                                    assert_eq!(number, place | 0x0101_0101_0000_0000, "{io} at {at}");
+                                }
+                                right.fetch_add(1, Ordering::Relaxed);
+                            }
+                            // Never short: an error.
+                            Err(error) => {
+                                let errno = error.raw_os_error().map(Errno::from_raw);
+                                assert!(matches!(errno, Some(Errno::EIO | Errno::ESTALE)), "{error:?}");
+                                lost.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                    }
+                });
+            }
+            let file = OpenOptions::new().write(true).open(rig.path("cut.iso")).unwrap();
+            for cycle in 0..cycles() {
+                // In the middle of a page, too.
+                let cut = 1024 * 1024 + cycle as u64 * 1000;
+                file.set_len(cut).unwrap();
+                thread::sleep(Duration::from_millis(3));
+                file.write_all_at(&whole[cut as usize..], cut).unwrap();
+                thread::sleep(Duration::from_millis(3));
+            }
+            let then = right.load(Ordering::Relaxed);
+            eventually("it is whole again", || right.load(Ordering::Relaxed) > then + 1000);
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert!(lost.load(Ordering::Relaxed) > 0, "no reader has met the damage");
+        eventually("every byte is there", || read_anew(&path).is_ok_and(|bytes| bytes.len() as u64 == LENGTH));
+        rig.succeed(["unmount", "cut.iso"]);
+        rig.expect_nothing_left();
     }
 }
 

@@ -23,6 +23,11 @@ fn resends() -> bool {
     version >= (6, 9)
 }
 
+/// How often a worker is killed; often with MOUNT_ISO_TEST_LONG.
+fn kills() -> usize {
+    if std::env::var_os("MOUNT_ISO_TEST_LONG").is_some() { 200 } else { 30 }
+}
+
 /// An image with one file of 24 MiB, each 8 bytes of which tell their place.
 fn big(rig: &Rig) {
     let content: Vec<u8> = (0..3 * 1024 * 1024_u64).flat_map(u64::to_le_bytes).collect();
@@ -76,7 +81,7 @@ fn readers_do_not_notice_that_workers_are_killed() {
                 })
                 .collect();
             let mut expected = fs::read(rig.path("content/numbers")).unwrap();
-            for _ in 0..50 {
+            for _ in 0..kills() {
                 let before = rig.processes();
                 rig.signal(before[1], Signal::SIGKILL);
                 if !own {

@@ -8,7 +8,9 @@ use super::sandbox::{Sandbox, installed, note};
 const TREE: &str = r#"
 export XDG_RUNTIME_DIR=/run/user/0
 mkdir -p /run/user/0 m tree
-tree=$DIR/tree M=$DIR/m
+tree=$DIR/tree M=$DIR/m name=${DIR##*/}
+# What engines leave of control groups, as far as it is nobody's any more.
+trap 'find /sys/fs/cgroup -depth -type d \( -path "*/libpod_parent*" -o -name lxc.pivot -o -name docker -o -name "*$name*" \) -exec rmdir {} + 2>/dev/null || :' EXIT
 for directory in bin mnt proc dev sys tmp etc usr run images; do mkdir "$tree/$directory"; done
 cp /bin/busybox "$tree/bin"
 for program in sh cat ls stat test sleep seq; do ln -s busybox "$tree/bin/$program"; done
@@ -76,8 +78,8 @@ cat >bundle/config.json <<END
 }
 END
 cd bundle
-hello runc --root /run/runc run drive
-hello unified crun --root /run/crun --cgroup-manager=disabled run drive
+hello runc --root /run/runc run "$name"
+hello unified crun --root /run/crun --cgroup-manager=disabled run "$name"
 "#,
     );
 }
@@ -95,7 +97,7 @@ lxc.mount.entry = $M mnt none bind,ro 0 0
 lxc.net.0.type = empty
 lxc.apparmor.profile = unconfined
 END
-hello lxc-execute -n drive -P /run/lxc -f lxc.conf -- /bin/cat /mnt/hello.txt
+hello lxc-execute -n "$name" -P /run/lxc -f lxc.conf -- /bin/cat /mnt/hello.txt
 "#,
     );
 }
@@ -129,18 +131,16 @@ fn podman_binds_a_drive_without_root() {
         r#"
 # A user who has numbers to give to others.
 user=61234
-mkdir -p /run/etc /run/user/$user /run/home/m /run/home/shared
-for file in passwd group subuid subgid; do cp /etc/$file /run/etc 2>/dev/null || : >/run/etc/$file; done
-echo "iso-tester:x:$user:$user::/run/home:/bin/sh" >>/run/etc/passwd
-echo "iso-tester:x:$user:" >>/run/etc/group
-echo "iso-tester:500000:65536" | tee -a /run/etc/subuid >>/run/etc/subgid
-echo user_allow_other >/run/etc/fuse.conf
-for file in passwd group subuid subgid fuse.conf; do [ -e /etc/$file ] || : >/etc/$file; mount --bind /run/etc/$file /etc/$file; done
+mkdir -p /run/user/$user /run/home/m /run/home/shared
+echo "iso-tester:x:$user:$user::/run/home:/bin/sh" >>/etc/passwd
+echo "iso-tester:x:$user:" >>/etc/group
+echo "iso-tester:500000:65536" | tee -a /etc/subuid >>/etc/subgid
+echo user_allow_other >>/etc/fuse.conf
 cp -a "$tree" /run/home/tree
 chown -R $user:$user /run/user/$user /run/home
 chmod 755 /run
-as_tester() { setpriv --reuid=$user --regid=$user --clear-groups -- env -u DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH "$@"; }
-rootless() { timeout -k 1 20 setpriv --reuid=$user --regid=$user --clear-groups -- env -u DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH \
+as_tester() { setpriv --reuid=$user --regid=$user --clear-groups -- env XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH "$@"; }
+rootless() { timeout -k 1 20 setpriv --reuid=$user --regid=$user --clear-groups -- env XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH \
 	podman --root /run/home/storage --runroot /run/home/run --tmpdir /run/home/tmp --storage-driver=vfs --runtime runc --cgroup-manager cgroupfs --events-backend=none run $limits "$@" --rootfs /run/home/tree /bin/cat /mnt/hello.txt </dev/null; }
 # Both before the first container, whose name space sees no later ones.
 as_tester mount-iso x.iso /run/home/m
@@ -174,15 +174,12 @@ setsid dockerd --data-root /run/docker/data --exec-root /run/docker/exec --pidfi
 	-H unix:///run/docker/socket --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs >/run/dockerd.log 2>&1 </dev/null &
 export DOCKER_HOST=unix:///run/docker/socket
 if ! await docker version; then echo 'no daemon'; exit; fi
-name=mount-iso-test-$$-$RANDOM
-tar -C "$tree" -c . | docker import - $name >/dev/null
-if ! timeout 20 docker run --rm --network none $name /bin/test -e /bin/cat; then echo 'no container'; exit; fi
-hello docker run --rm --network none -v "$M:/mnt:ro" $name /bin/cat /mnt/hello.txt
-hello docker run --rm --network none --user 1000 --mount "type=bind,src=$M,dst=/mnt,readonly" $name /bin/cat /mnt/hello.txt
-# A group of its own, which ends before the groups are taken away.
+tar -C "$tree" -c . | docker import - "${name,,}" >/dev/null
+if ! timeout 20 docker run --rm --network none "${name,,}" /bin/test -e /bin/cat; then echo 'no container'; exit; fi
+hello docker run --rm --network none -v "$M:/mnt:ro" "${name,,}" /bin/cat /mnt/hello.txt
+hello docker run --rm --network none --user 1000 --mount "type=bind,src=$M,dst=/mnt,readonly" "${name,,}" /bin/cat /mnt/hello.txt
 pkill dockerd
 await not pgrep -x dockerd
-find /sys/fs/cgroup -maxdepth 2 -type d -name "docker" -exec rmdir {} + 2>/dev/null || :
 "#,
     );
     if text.contains("no daemon") || text.contains("no container") {

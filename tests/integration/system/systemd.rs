@@ -1,6 +1,6 @@
 //! systemd: a real boot with lines of fstab, and a user's own with our unit.
 
-use super::sandbox::{Sandbox, installed, skip};
+use super::sandbox::{Sandbox, installed, note, skip};
 
 /// The tree of a machine whose programs are those of this one, and the word that boots it.
 const MACHINE: &str = r#"
@@ -26,7 +26,7 @@ END
 ln -s /usr/lib/systemd/system/remote-fs.target $tree/etc/systemd/system/multi-user.target.wants
 ln -s ../probe.service $tree/etc/systemd/system/multi-user.target.wants
 boot() {
-	timeout -k 1 30 systemd-nspawn -q --register=no --keep-unit -b -D $tree --bind-ro=/usr --bind=/dev/fuse \
+	timeout -k 1 60 systemd-nspawn -q --register=no --keep-unit -b -D $tree --bind-ro=/usr --bind=/dev/fuse \
 		--bind=/dev/autofs --bind-ro="$DIR" --capability=CAP_SYS_ADMIN --link-journal=no </dev/null >/run/console 2>&1 || :
 	if [ ! -s $tree/root/out ]; then cat /run/console $tree/root/err; fi
 	cat $tree/root/out
@@ -39,6 +39,10 @@ fn can_boot() -> bool {
     }
     if !std::path::Path::new("/usr/lib/systemd/systemd").exists() {
         skip("systemd is not installed");
+        return false;
+    }
+    if !std::path::Path::new("/dev/autofs").exists() {
+        note("the kernel has no autofs");
         return false;
     }
     true
@@ -98,17 +102,17 @@ fn a_user_has_an_image_as_a_service() {
         "{manifest}{}",
         r#"
 mkdir -p /run/systemd/system /run/user/0 /run/home/.config/systemd/user
-export XDG_RUNTIME_DIR=/run/user/0 HOME=/run/home DBUS_SESSION_BUS_ADDRESS=
+export XDG_RUNTIME_DIR=/run/user/0 HOME=/run/home
 unset DBUS_SESSION_BUS_ADDRESS
 umount -l -R /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
-own=/sys/fs/cgroup/mount-iso-test-$(stat -Lc %i /proc/self/ns/mnt)
+own=/sys/fs/cgroup/${DIR##*/}
 mkdir $own
 trap 'echo "line $LINENO failed: $BASH_COMMAND" >&2; cat /run/systemd.log >&2' ERR
 # Its processes end with the world they live in; then somebody has to take the groups away.
 (echo $BASHPID >$own/cgroup.procs; exec /usr/lib/systemd/systemd --user) >/run/systemd.log 2>&1 &
 manager=$!
-cp "$MANIFEST/packaging/systemd/user/mount-iso@.service" /run/home/.config/systemd/user
+sed 's#/usr/bin/#/usr/local/bin/#' "$MANIFEST/packaging/systemd/user/mount-iso@.service" >/run/home/.config/systemd/user/mount-iso@.service
 await systemctl --user is-system-running
 cp x.iso 'My disc, one.iso'
 unit=$(systemd-escape -p --template=mount-iso@.service "$DIR/My disc, one.iso")
@@ -156,6 +160,7 @@ fn the_units_are_sound() {
 export XDG_RUNTIME_DIR=/run/user/0
 mkdir -p /run/user/0 /run/units
 cp "$MANIFEST"/packaging/systemd/*/* /run/units
+sed -i 's#/usr/bin/mount-iso#/usr/local/bin/mount-iso#' /run/units/*
 timeout 20 systemd-analyze --user verify --man=no /run/units/mount-iso@.service
 timeout 20 systemd-analyze verify --man=no /run/units/media-disc.mount /run/units/media-disc.automount
 "#
