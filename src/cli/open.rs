@@ -1,7 +1,7 @@
 //! `mount-iso open`: what a double click on an image does.
 
 use std::ffi::{OsStr, OsString};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use super::image::shown;
 use super::mount::{Plan, carry_out, mounted_by_us};
 use super::options::Options;
 use super::unmount::{self, UnmountArgs};
+use super::verify;
 
 /// How long a program that shows something is watched for failing. One that goes on longer is at work.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// This is what file managers call. A drive is made in /run/media/USER where that can be written to, else in the home
 /// directory: there file managers list it, under the name of the disc, and can eject it. An image that is mounted
-/// already is just opened. Failures are shown as notifications of the desktop.
+/// already is just opened. Failures are shown as notifications of the desktop, and so is what --verify finds.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = super::help::exit_codes())]
 pub struct OpenArgs {
@@ -40,6 +41,10 @@ pub struct OpenArgs {
     /// Unmount the images instead
     #[arg(short, long, conflicts_with = "under")]
     pub unmount: bool,
+
+    /// Verify the images instead, and tell the result
+    #[arg(long, conflicts_with_all = ["under", "unmount"])]
+    pub verify: bool,
 }
 
 pub fn run(args: &OpenArgs) -> Result<Code, Failure> {
@@ -50,11 +55,16 @@ pub fn run(args: &OpenArgs) -> Result<Code, Failure> {
     let under = args.under.as_ref().map(absolute);
     let images: Vec<PathBuf> = args.images.iter().map(absolute).collect();
     for image in &images {
-        let result = if args.unmount { take_off(image) } else { open(image, under.as_deref()) };
+        let result = match args {
+            OpenArgs { unmount: true, .. } => take_off(image),
+            OpenArgs { verify: true, .. } => check(image),
+            _ => open(image, under.as_deref()),
+        };
         match result {
             Ok(()) => done += 1,
             Err(failure) => {
-                notify(&failure);
+                let hint = failure.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+                notify(Tone::Bad, &format!("{}{hint}", failure.message));
                 // All but the last are told here; that one ends the command.
                 if let Some(earlier) = last.replace(failure) {
                     eprintln!("{earlier}");
@@ -71,6 +81,19 @@ pub fn run(args: &OpenArgs) -> Result<Code, Failure> {
 
 fn take_off(image: &Path) -> Result<(), Failure> {
     unmount::run(&UnmountArgs { names: vec![image.to_owned()], all: false, lazy: false }).map(drop)
+}
+
+/// Tells whether an image is sound. That it is damaged is a failure.
+fn check(image: &Path) -> Result<(), Failure> {
+    let (code, text) = verify::quietly(image)?;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    if code == Code::Damaged {
+        let first = text.lines().find_map(|line| line.strip_prefix("damaged:")).unwrap_or_default().trim();
+        let failure = Failure::new(code, format!("{}: is damaged: {first}", shown(image)));
+        return Err(failure.hint("`mount-iso verify` tells everything"));
+    }
+    notify(Tone::Good, text.trim_end());
+    Ok(())
 }
 
 fn open(image: &Path, under: Option<&Path>) -> Result<(), Failure> {
@@ -141,21 +164,33 @@ fn show(directory: &Path) -> Result<(), String> {
     Err(reason)
 }
 
-/// Tells the desktop of a failure, when nobody reads standard error.
-fn notify(failure: &Failure) {
+/// How something went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Good,
+    Bad,
+}
+
+/// Tells the desktop how it went, when nobody reads standard error.
+fn notify(tone: Tone, text: &str) {
     if std::io::stderr().is_terminal() || !has_display() {
         return;
     }
-    let text = match &failure.hint {
-        Some(hint) => format!("{}\n{hint}", failure.message),
-        None => failure.message.clone(),
-    };
     // Both read markup.
     let marked_up = text.replace('&', "&amp;").replace('<', "&lt;");
     let ways: [(&[&str], &str); 3] = [
         (&["notify-send", "--app-name=mount-iso", "--icon=media-optical", "--", "Virtual drive"], &marked_up),
-        (&["zenity", "--error", "--title=mount-iso", "--no-markup", "--text"], &text),
-        (&["kdialog", "--title", "mount-iso", "--error"], &text),
+        (
+            &[
+                "zenity",
+                if tone == Tone::Bad { "--error" } else { "--info" },
+                "--title=mount-iso",
+                "--no-markup",
+                "--text",
+            ],
+            text,
+        ),
+        (&["kdialog", "--title", "mount-iso", if tone == Tone::Bad { "--error" } else { "--msgbox" }], text),
     ];
     for (words, text) in ways {
         // A dialogue waits for its reader, and is as good as read.

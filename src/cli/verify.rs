@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::exit::{Code, Failure};
 use super::image::{self, Opened, shown};
-use super::options::ImageArgs;
+use super::options::{ImageArgs, Options};
 use super::output::{self, JsonText};
 use super::progress;
 use crate::text::printable;
@@ -52,11 +52,7 @@ pub fn run(args: &VerifyArgs) -> Result<Code, Failure> {
     let bar = progress::bar(|| Some(0));
     let report = verify::everything(&args.image, &opened.disc, &opened.tree, &Bar(bar.clone()));
     bar.finish_and_clear();
-    let code = match report.outcome() {
-        Outcome::Sound => Code::Success,
-        Outcome::Damaged => Code::Damaged,
-        Outcome::Unchecked => Code::Unchecked,
-    };
+    let code = code(&report);
     output::print(|out| {
         if args.json {
             serde_json::to_writer_pretty(&mut *out, &Json::new(&args.image, &report)).map_err(io::Error::from)?;
@@ -66,6 +62,26 @@ pub fn run(args: &VerifyArgs) -> Result<Code, Failure> {
         }
         Ok(code)
     })
+}
+
+/// Verifies an image without a word: the exit code, and what `verify` prints.
+///
+/// # Errors
+/// When it can't be opened.
+pub fn quietly(path: &Path) -> Result<(Code, String), Failure> {
+    let opened = image::open(path, &Options::of_this_user())?;
+    let report = verify::everything(path, &opened.disc, &opened.tree, &Bar(ProgressBar::hidden()));
+    let mut text = Vec::new();
+    write(path, &report, &mut text).map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+    Ok((code(&report), String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn code(report: &Report) -> Code {
+    match report.outcome() {
+        Outcome::Sound => Code::Success,
+        Outcome::Damaged => Code::Damaged,
+        Outcome::Unchecked => Code::Unchecked,
+    }
 }
 
 /// Verifies what can be verified without a look beside the image, before it is mounted.

@@ -93,7 +93,7 @@ fn the_files_for_desktops_are_well_formed_and_name_the_same_types() {
     let known = types("zz-mount-iso.desktop", "MimeType=");
     assert!(known.contains(&"application/x-cd-image".to_owned()));
     assert_eq!(types("dolphin.desktop", "MimeType="), known);
-    for action in ["mount-iso-mount.nemo_action", "mount-iso-unmount.nemo_action"] {
+    for action in ["mount-iso-mount.nemo_action", "mount-iso-unmount.nemo_action", "mount-iso-verify.nemo_action"] {
         assert_eq!(types(action, "Mimetypes="), known);
     }
     // What is called exists.

@@ -105,3 +105,21 @@ fn failures_are_told_by_whatever_the_desktop_has() {
     rig.succeed(["unmount", "x.iso"]);
     rig.expect_nothing_left();
 }
+
+#[test]
+fn verifying_tells_the_desktop_what_it_finds() {
+    let rig = rig();
+    stand_in(&rig, "notify-send", 0);
+    let output = open(&rig, Some(":nowhere"), &["--verify", "x.iso"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output.stdout).contains("result:     "), "{output:?}");
+    assert!(told(&rig, "notify-send").contains("result:     "));
+    // A checksum beside the image that is not its own.
+    let sum = format!("{}  x.iso\n", "0".repeat(64));
+    fs::write(rig.path("x.iso.sha256"), sum).unwrap();
+    let output = open(&rig, Some(":nowhere"), &["--verify", "x.iso"]);
+    assert_eq!(output.status.code(), rig.run(["verify", "x.iso"]).status.code());
+    assert!(!output.status.success());
+    assert!(told(&rig, "notify-send").contains("x.iso: is damaged: "), "{}", told(&rig, "notify-send"));
+    assert!(rig.mounts().is_empty());
+}
