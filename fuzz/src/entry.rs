@@ -109,6 +109,8 @@ pub fn walk(data: &[u8]) {
     let _ = verify::embedded(&disc, &NoMeter);
 }
 
-/// The targets by their names.
+/// A target: its name and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
 #[allow(dead_code, reason = "the fuzz targets name theirs")]
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [("iso9660", iso9660), ("joliet", joliet), ("udf", udf), ("walk", walk)];
+pub const TARGETS: [Target; 4] = [("iso9660", iso9660), ("joliet", joliet), ("udf", udf), ("walk", walk)];

@@ -2,6 +2,7 @@
 
 #[path = "../../tests/build/mod.rs"]
 mod build;
+#[allow(dead_code, reason = "nothing is unpacked here")]
 mod packed;
 #[path = "samples.rs"]
 mod samples;
