@@ -5,13 +5,10 @@
 //! of that through a pipe of which the holder alone has the other end, and tidies in its place. The worker could not: it
 //! is in a sandbox.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
 use std::process::exit;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -22,89 +19,16 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
-use super::error::{Kind, MountError};
+use super::drive::Drive;
+use super::lives::{End, Lives};
 use super::read_ahead;
-use super::sandbox::{self, Confinement};
-use super::table::{self, Entry};
-use super::unmount::{lock, unmount, unmount_at_once};
+use super::server::{Event, Observer, Server, Standing};
+use super::watcher::{over, watch};
+use super::worker::{RENEWAL, news, work};
 use crate::sys;
 
 /// The end of a worker that has a moment to end by itself.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A mounted file system: the connection to the kernel, and what has to be tidied at its end.
-#[derive(Debug)]
-pub struct Drive {
-    device: OwnedFd,
-    /// `None` when somebody else has mounted, and will unmount.
-    point: Option<Point>,
-}
-
-#[derive(Debug)]
-struct Point {
-    path: PathBuf,
-    /// The number of the file system, which tells our mount from others on the same directory.
-    file_system: Option<(u32, u32)>,
-    /// Made by us for this mount.
-    made: bool,
-    /// Locked until every process that has it open is gone; see [`super::wait_for_holder`].
-    lock: Option<File>,
-}
-
-/// What a worker does, and what it needs from before there was one.
-pub trait Server {
-    /// In the holder: makes the kernel's acquaintance over the connection.
-    ///
-    /// # Errors
-    /// When there can't be one.
-    fn greet(&mut self, device: OwnedFd) -> io::Result<()>;
-
-    /// Whether a worker can go on where another was killed.
-    fn can_take_over(&self) -> bool;
-
-    /// A worker has ended with [`RENEWAL`]: the next one is to read the image anew.
-    fn renew(&mut self);
-
-    /// What a worker may do beside serving.
-    fn confinement(&self) -> Confinement;
-
-    /// When a drive that nobody uses is to be unmounted; `None`: never.
-    fn idleness(&self) -> Option<Idleness>;
-
-    /// In a worker: serves until the drive is unmounted. `ready` is to be called when that begins.
-    ///
-    /// # Errors
-    /// When the drive can't be served (any more).
-    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()>;
-}
-
-/// How long a drive may be without a user, and the clock that tells how long it is. Users are not seen as long as
-/// the kernel answers them from its memory, which is at most a quarter of that time.
-pub struct Idleness {
-    pub limit: Duration,
-    pub clock: Box<dyn Fn() -> Duration + Send>,
-}
-
-/// What happens to a drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The tree can be read.
-    Ready,
-    /// It will be unmounted, or has been.
-    Ending,
-}
-
-/// Is told in the holder what happens. When nobody is there to hear that the drive is ready, nobody wants it.
-pub type Observer = Box<dyn FnMut(Event) -> io::Result<()>>;
-
-/// How a start ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The tree can be read.
-    Ready,
-    /// It was not to be, and all is tidied. What the worker said, if anything.
-    Failed(String),
-}
 
 /// Holds back the signals that end a program, until there is somebody who unmounts.
 ///
@@ -124,148 +48,6 @@ pub fn unblock_signals() -> io::Result<()> {
 
 fn ending() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect()
-}
-
-impl Drive {
-    /// A connection that was mounted by somebody else.
-    pub fn of_descriptor(device: OwnedFd) -> Self {
-        Self { device, point: None }
-    }
-
-    /// Mounts.
-    ///
-    /// # Errors
-    /// As [`super::mount`].
-    pub fn mount(request: &super::Request, made: bool) -> Result<Self, MountError> {
-        // Without the mount table nobody could tidy.
-        table::read().map_err(|error| {
-            MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
-        })?;
-        // A drive below ours would be in use by that.
-        let lock = if topmost(&request.point).is_none() { lock(&request.point) } else { None };
-        let device = super::mount(request)?;
-        let file_system = topmost(&request.point).map(|entry| entry.device);
-        let point = Point { path: request.point.clone(), file_system, made, lock };
-        Ok(Self { device, point: Some(point) })
-    }
-
-    /// Unmounts, gently where that works; removes the directory where it was made for this.
-    pub fn tidy(self) {
-        self.unmount();
-        let Self { device, point } = self;
-        // With the last descriptor of the connection gone whoever still waits for an answer gets an error.
-        drop(device);
-        if let Some(point) = point {
-            point.remove();
-        }
-    }
-
-    /// Unmounts if nobody uses it; whether it did.
-    fn unmount_unused(&self) -> bool {
-        self.point.as_ref().is_some_and(|point| {
-            point.is_on_top().unwrap_or(false)
-                && match unmount_at_once(&point.path) {
-                    Ok(()) => true,
-                    Err(error) => {
-                        log::debug!("not unmounted though it is idle: {error}");
-                        false
-                    }
-                }
-        })
-    }
-
-    fn unmount(&self) {
-        if let Some(point) = self.point.as_ref().filter(|_| self.is_connected()) {
-            point.unmount();
-        }
-    }
-
-    /// Whether the kernel still has the file system. If not, its number may be that of another by now, which may be
-    /// mounted on the same directory.
-    fn is_connected(&self) -> bool {
-        let mut device = [PollFd::new(self.device.as_fd(), PollFlags::empty())];
-        let _ = poll(&mut device, PollTimeout::ZERO);
-        !device[0].any().unwrap_or(false)
-    }
-}
-
-fn topmost(point: &Path) -> Option<Entry> {
-    table::read().ok()?.into_iter().rfind(|entry| entry.point == point && entry.is_ours())
-}
-
-impl Point {
-    /// Our mount, if it is mounted; an error when the mount table can't be read.
-    fn mounted(&self) -> io::Result<bool> {
-        Ok(table::read()?.iter().any(|entry| self.is_of(entry)))
-    }
-
-    fn is_of(&self, entry: &Entry) -> bool {
-        entry.point == self.path && Some(entry.device) == self.file_system
-    }
-
-    /// Whether our mount is the one that unmounting by path would hit; `None` when it is not mounted at all.
-    fn is_on_top(&self) -> Option<bool> {
-        let table = table::read().ok()?;
-        let own = table.iter().find(|entry| self.is_of(entry))?;
-        Some(table.iter().rev().find(|entry| entry.point == own.point).is_some_and(|top| top.id == own.id))
-    }
-
-    /// Tidies in place of a holder that has been killed.
-    fn tidy_orphan(&self) {
-        match self.is_on_top() {
-            // Something else lies upon it.
-            Some(false) => {}
-            Some(true) => {
-                self.unmount();
-                self.remove();
-            }
-            None => self.remove(),
-        }
-    }
-
-    fn unmount(&self) {
-        match self.is_on_top() {
-            Some(true) => {}
-            Some(false) => {
-                log::warn!("something else is mounted upon the drive: it is left, without an answer");
-                return;
-            }
-            None => return,
-        }
-        match unmount(&self.path, false) {
-            Err(error) if error.kind == Kind::Busy => {
-                if let Err(error) = unmount(&self.path, true) {
-                    log::error!("{error}");
-                }
-            }
-            Err(error) => log::error!("{error}"),
-            Ok(()) => {}
-        }
-    }
-
-    /// Whether the directory is the one that was mounted on: as soon as it is gone, another command may make one of the
-    /// same name for a drive of its own.
-    fn is_the_same(&self) -> bool {
-        let own = self.lock.as_ref().and_then(|lock| lock.metadata().ok());
-        let found = fs::symlink_metadata(&self.path).ok();
-        match (own, found) {
-            // As long as it is open here its number is not another's.
-            (Some(own), Some(found)) => (own.dev(), own.ino()) == (found.dev(), found.ino()),
-            (None, found) => found.is_some(),
-            (Some(_), None) => false,
-        }
-    }
-
-    /// Removes the directory if it was made for this mount; only an empty one goes.
-    fn remove(&self) {
-        if self.made
-            && self.is_the_same()
-            && let Err(error) = fs::remove_dir(&self.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            log::warn!("{}: {error}", super::error::shown(&self.path));
-        }
-    }
 }
 
 /// Starts holder and worker, and returns when the tree can be read or never will be.
@@ -366,13 +148,6 @@ fn close_standard_streams() -> io::Result<()> {
     Ok(())
 }
 
-/// What a worker tells its holder, over a pipe: one byte each.
-mod news {
-    pub const READY: u8 = b'r';
-    /// Nobody uses the drive.
-    pub const IDLE: u8 = b'i';
-}
-
 /// Greets the kernel, forks workers, and waits for their end or for a signal.
 fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: Option<File>) -> io::Result<i32> {
     let mut awaited = ending();
@@ -466,113 +241,6 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         // Only now may the command learn that its drive failed.
         drop(report);
         return Ok(if let End::Over(code) = end { code } else { 1 });
-    }
-}
-
-/// The watcher: sleeps until the holder is gone.
-fn watch(mut pulse: File, point: Option<&Point>) -> ! {
-    let mut word = [0; 1];
-    if matches!(pulse.read(&mut word), Ok(0))
-        && let Some(point) = point
-    {
-        log::error!("the supervising process has been killed: unmounting");
-        point.tidy_orphan();
-    }
-    sys::exit_at_once(0)
-}
-
-/// Tells the watcher that all is tidied.
-fn over(mut pulse: &File) {
-    // Nobody there: it has been killed.
-    let _ = pulse.write_all(&[0]);
-}
-
-/// How a worker's time ended.
-enum End {
-    /// With the drive's.
-    Over(i32),
-    /// Before its time.
-    Died(Signal),
-}
-
-/// How often there may be another worker: a request that kills every one must not go on for ever.
-#[derive(Default)]
-struct Lives {
-    begun: Option<Instant>,
-    /// Short ones, one after another.
-    short: u32,
-}
-
-impl Lives {
-    /// A life so short was perhaps ended by its first request.
-    const SHORT: Duration = Duration::from_millis(250);
-    /// After so many, one after another, the drive is given up.
-    const MOST: u32 = 5;
-    /// Killed from outside, and by no request; but short of memory it may go on so.
-    const MOST_KILLED: u32 = 500;
-
-    /// A worker begins; whether it is not the first.
-    fn begun(&mut self) -> bool {
-        self.begun.replace(Instant::now()).is_some()
-    }
-
-    /// Whether there may be another one after the one that a signal has ended.
-    fn another(&mut self, signal: Signal) -> bool {
-        let short = self.begun.is_some_and(|begun| begun.elapsed() < Self::SHORT);
-        self.short = if short { self.short.saturating_add(1) } else { 0 };
-        self.short < if signal == Signal::SIGKILL { Self::MOST_KILLED } else { Self::MOST }
-    }
-}
-
-/// The end of a worker that asks for another which reads the image anew.
-pub const RENEWAL: i32 = 75;
-
-/// The worker: serves until the drive is unmounted.
-fn work(server: &impl Server, takes_over: bool, teller: File, report: Option<File>) -> i32 {
-    sys::map_large_allocations();
-    // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
-    std::panic::set_hook(Box::new(|panic| {
-        log::error!("a mistake of mount-iso itself: {panic}");
-        std::process::abort();
-    }));
-    sandbox::enter(server.confinement());
-    let teller = Arc::new(teller);
-    if let Some(idleness) = server.idleness() {
-        let teller = Arc::clone(&teller);
-        let thread = std::thread::Builder::new().name("idle".to_owned());
-        if let Err(error) = thread.spawn(move || watch_use(&idleness, &teller)) {
-            log::error!("cannot start a thread: {error}");
-            return 1;
-        }
-    }
-    // Without a holder there is nobody to be told.
-    let ready = Box::new(move || drop((&*teller).write_all(&[news::READY])));
-    match server.serve(takes_over, ready) {
-        Ok(()) => 0,
-        Err(error) => {
-            log::error!("{error}");
-            if let Some(mut report) = report {
-                let _ = report.write_all(error.to_string().as_bytes());
-            }
-            1
-        }
-    }
-}
-
-/// Tells the holder whenever nobody has used the drive for long enough.
-fn watch_use(idleness: &Idleness, teller: &File) {
-    let unseen = idleness.limit / 4;
-    let limit = idleness.limit.saturating_add(unseen);
-    loop {
-        let idle = (idleness.clock)();
-        // What the kernel asks when it is told to unmount winds up the clock, so a busy drive is asked of once in
-        // this time.
-        let pause = limit.checked_sub(idle).unwrap_or_else(|| {
-            // A pipe that is full says it already; at the holder's end another thread ends this process.
-            let _ = (&*teller).write_all(&[news::IDLE]);
-            unseen
-        });
-        std::thread::sleep(pause.max(Duration::from_millis(50)));
     }
 }
 

@@ -3,15 +3,20 @@
 //! The file system is mounted by ourselves, not by fuser: only so do names with commas work, is a descriptor that
 //! somebody else mounted of use, and can the process that serves be replaced or fail without leaving a dead mount.
 
+mod drive;
 mod error;
 mod fusermount;
 mod holder;
 mod kernel;
+mod lives;
 mod read_ahead;
 mod sandbox;
+mod server;
 mod state;
 pub mod table;
 mod unmount;
+mod watcher;
+mod worker;
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -19,14 +24,14 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
+pub use drive::Drive;
 pub use error::{Kind, MountError};
-pub use holder::{
-    Drive, Event, Idleness, Observer, RENEWAL, Server, Standing, block_signals, run_in_background, run_in_foreground,
-    unblock_signals,
-};
+pub use holder::{block_signals, run_in_background, run_in_foreground, unblock_signals};
 pub use sandbox::{Confinement, enter as enter_sandbox};
+pub use server::{Event, Idleness, Observer, Server, Standing};
 pub use state::{State, is_stale, state};
 pub use unmount::{absolute, unmount, wait_for_holder};
+pub use worker::RENEWAL;
 
 /// The file system type that the mount table shows.
 pub const TYPE: &str = "fuse.mount-iso";

@@ -1,0 +1,64 @@
+//! What holder and worker need of whoever serves a drive, and whom they tell of it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use super::sandbox::Confinement;
+#[cfg(doc)]
+use super::worker::RENEWAL;
+
+/// What a worker does, and what it needs from before there was one.
+pub trait Server {
+    /// In the holder: makes the kernel's acquaintance over the connection.
+    ///
+    /// # Errors
+    /// When there can't be one.
+    fn greet(&mut self, device: OwnedFd) -> io::Result<()>;
+
+    /// Whether a worker can go on where another was killed.
+    fn can_take_over(&self) -> bool;
+
+    /// A worker has ended with [`RENEWAL`]: the next one is to read the image anew.
+    fn renew(&mut self);
+
+    /// What a worker may do beside serving.
+    fn confinement(&self) -> Confinement;
+
+    /// When a drive that nobody uses is to be unmounted; `None`: never.
+    fn idleness(&self) -> Option<Idleness>;
+
+    /// In a worker: serves until the drive is unmounted. `ready` is to be called when that begins.
+    ///
+    /// # Errors
+    /// When the drive can't be served (any more).
+    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()>;
+}
+
+/// How long a drive may be without a user, and the clock that tells how long it is. Users are not seen as long as
+/// the kernel answers them from its memory, which is at most a quarter of that time.
+pub struct Idleness {
+    pub limit: Duration,
+    pub clock: Box<dyn Fn() -> Duration + Send>,
+}
+
+/// What happens to a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The tree can be read.
+    Ready,
+    /// It will be unmounted, or has been.
+    Ending,
+}
+
+/// Is told in the holder what happens. When nobody is there to hear that the drive is ready, nobody wants it.
+pub type Observer = Box<dyn FnMut(Event) -> io::Result<()>>;
+
+/// How a start ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The tree can be read.
+    Ready,
+    /// It was not to be, and all is tidied. What the worker said, if anything.
+    Failed(String),
+}

@@ -1,0 +1,69 @@
+//! The process that serves a drive.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::sandbox;
+use super::server::{Idleness, Server};
+use crate::sys;
+
+/// What a worker tells its holder, over a pipe: one byte each.
+pub(super) mod news {
+    pub const READY: u8 = b'r';
+    /// Nobody uses the drive.
+    pub const IDLE: u8 = b'i';
+}
+
+/// The end of a worker that asks for another which reads the image anew.
+pub const RENEWAL: i32 = 75;
+
+/// The worker: serves until the drive is unmounted.
+pub(super) fn work(server: &impl Server, takes_over: bool, teller: File, report: Option<File>) -> i32 {
+    sys::map_large_allocations();
+    // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
+    std::panic::set_hook(Box::new(|panic| {
+        log::error!("a mistake of mount-iso itself: {panic}");
+        std::process::abort();
+    }));
+    sandbox::enter(server.confinement());
+    let teller = Arc::new(teller);
+    if let Some(idleness) = server.idleness() {
+        let teller = Arc::clone(&teller);
+        let thread = std::thread::Builder::new().name("idle".to_owned());
+        if let Err(error) = thread.spawn(move || watch_use(&idleness, &teller)) {
+            log::error!("cannot start a thread: {error}");
+            return 1;
+        }
+    }
+    // Without a holder there is nobody to be told.
+    let ready = Box::new(move || drop((&*teller).write_all(&[news::READY])));
+    match server.serve(takes_over, ready) {
+        Ok(()) => 0,
+        Err(error) => {
+            log::error!("{error}");
+            if let Some(mut report) = report {
+                let _ = report.write_all(error.to_string().as_bytes());
+            }
+            1
+        }
+    }
+}
+
+/// Tells the holder whenever nobody has used the drive for long enough.
+fn watch_use(idleness: &Idleness, teller: &File) {
+    let unseen = idleness.limit / 4;
+    let limit = idleness.limit.saturating_add(unseen);
+    loop {
+        let idle = (idleness.clock)();
+        // What the kernel asks when it is told to unmount winds up the clock, so a busy drive is asked of once in
+        // this time.
+        let pause = limit.checked_sub(idle).unwrap_or_else(|| {
+            // A pipe that is full says it already; at the holder's end another thread ends this process.
+            let _ = (&*teller).write_all(&[news::IDLE]);
+            unseen
+        });
+        std::thread::sleep(pause.max(Duration::from_millis(50)));
+    }
+}
