@@ -331,6 +331,7 @@ fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
         }
     };
     let (path, options) = (image.to_owned(), options.clone());
+    let same = file.try_clone().inspect_err(|error| log::warn!("{}: {error}", shown(image))).ok()?;
     let reopen = move || {
         let opened = image::reopen(&file, &path, &options).and_then(|opened| {
             if options.mount.verify {
@@ -340,7 +341,7 @@ fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
         });
         opened.map(|opened| (opened.tree, opened.presentation)).map_err(|failure| failure.message)
     };
-    Some(Renewal::new(watch, Box::new(reopen)))
+    Some(Renewal::new(watch, same, Box::new(reopen)))
 }
 
 /// Whether nothing was asked for that changes what a drive shows.

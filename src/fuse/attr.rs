@@ -21,12 +21,36 @@ pub struct Inode {
     pub shown: u64,
 }
 
+/// Generations whose files are those of this one: a bit for each remainder by 256.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kin([u64; 4]);
+
+impl FromIterator<u64> for Kin {
+    fn from_iter<I: IntoIterator<Item = u64>>(generations: I) -> Self {
+        let mut kin = Self::default();
+        for generation in generations {
+            if let Some(bits) = kin.0.get_mut((generation / 64 % 4) as usize) {
+                *bits |= 1 << (generation % 64);
+            }
+        }
+        kin
+    }
+}
+
+impl Kin {
+    fn has(self, generation: u64) -> bool {
+        self.0.get((generation / 64 % 4) as usize).is_some_and(|bits| bits >> (generation % 64) & 1 == 1)
+    }
+}
+
 /// Between node numbers and inode numbers: the same, but for the root; and in what the kernel names a file by is how
-/// often the image has been read anew, so that whoever has a file of a former image open is not given another.
+/// often the image has been read anew, so that whoever has a file of another image open is not given one of this.
 #[derive(Debug, Clone, Copy)]
 pub struct Inodes {
     pub root: NodeId,
     pub generation: u64,
+    /// Earlier generations of the same image: what is open of them can be read on.
+    pub kin: Kin,
 }
 
 impl Inodes {
@@ -50,9 +74,13 @@ impl Inodes {
         if named == ROOT {
             return Some(self.root);
         }
-        let id = named ^ self.mark();
-        // In a library of images, which is never read anew, the upper bits are a part of the number.
-        if self.generation != 0 && id >> Self::SHIFT != 0 { None } else { NodeId::new(id) }
+        if self.generation == 0 {
+            // In a library of images, which is never read anew, the upper bits are a part of the number.
+            return NodeId::new(named);
+        }
+        let of = named >> Self::SHIFT;
+        let is_kin = of == self.mark() >> Self::SHIFT || self.kin.has(of);
+        if is_kin { NodeId::new(named & (u64::MAX >> Self::GENERATION_BITS)) } else { None }
     }
 }
 
@@ -190,13 +218,15 @@ mod tests {
     #[test]
     fn files_of_a_former_image_are_told_from_those_of_this_one() {
         let id = |number| NodeId::new(number).unwrap();
-        let inodes = |generation| Inodes { root: id(34_816), generation };
+        let inodes = |generation| Inodes { root: id(34_816), generation, kin: Kin::default() };
         for generation in [0, 1, 255, 257] {
             let now = inodes(generation);
             let inode = now.inode(id(40_960));
             assert_eq!((inode.shown, now.node(inode.named)), (40_960, Some(id(40_960))));
             assert_eq!(now.node(now.inode(now.root).named), Some(now.root));
             assert_eq!(inodes(generation + 1).node(inode.named), None);
+            let same = Inodes { kin: [generation].into_iter().collect(), ..inodes(generation + 1) };
+            assert_eq!(same.node(inode.named), Some(id(40_960)));
         }
     }
 

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::mount::{Confinement, Idleness, Server};
+use crate::mount::{Confinement, Idleness, RENEWAL, RENEWAL_OF_ANOTHER, Server};
 use crate::tree::{Presentation, Tree};
 pub use activity::Activity;
-use attr::{FOREVER, Inodes};
+use attr::{FOREVER, Inodes, Kin};
 use connection::Connection;
 use drive::Drive;
 use gifts::Gifts;
@@ -50,6 +50,8 @@ pub struct Service {
     renewal: Option<Renewal>,
     /// How often the image has been read anew.
     generation: u64,
+    /// The generations that were of the first image.
+    kin: Vec<u64>,
     agreed: Option<(Protocol, Arc<Connection>)>,
 }
 
@@ -69,6 +71,7 @@ impl Service {
             confinement: Confinement::Descriptors,
             renewal: None,
             generation: 0,
+            kin: Vec::new(),
             agreed: None,
         }
     }
@@ -123,7 +126,10 @@ impl Server for Service {
             && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
-    fn renew(&mut self) {
+    fn renew(&mut self, was_first: bool) {
+        if was_first {
+            self.kin.push(self.generation);
+        }
         self.generation = self.generation.saturating_add(1);
     }
 
@@ -140,7 +146,9 @@ impl Server for Service {
     fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {
         let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
         let (tree, presentation) = self.content();
-        let inodes = Inodes { root: tree.root(), generation: self.generation };
+        let is_first = self.renewal.as_ref().is_none_or(Renewal::is_first) && tree.root() == self.tree.root();
+        let kin = if is_first { self.kin.iter().copied().collect() } else { Kin::default() };
+        let inodes = Inodes { root: tree.root(), generation: self.generation, kin };
         let gifts = Gifts::new(Arc::clone(&tree), inodes, Arc::clone(connection));
         // Where use is to be seen the kernel has to ask again now and then.
         let valid = self.idle_limit.map_or(FOREVER, |limit| limit.as_secs() / 4);
@@ -150,7 +158,7 @@ impl Server for Service {
             notify(queue, Notice::Resend, &[], &[])?;
         }
         if let Some(renewal) = &self.renewal {
-            renewal.watch()?;
+            renewal.watch(if is_first { RENEWAL } else { RENEWAL_OF_ANOTHER })?;
         }
         if self.generation > 0 {
             // Asks the kernel for locks that it may hold while it waits for us, so the loops must be running.

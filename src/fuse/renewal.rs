@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::thread;
 
@@ -10,10 +12,29 @@ use nix::errno::Errno;
 use super::attr::Packer;
 use super::connection::Connection;
 use super::reply::{Notice, notify};
-use crate::mount::RENEWAL;
 use crate::source::{Change, Watch};
 use crate::sys;
 use crate::tree::{Presentation, Tree};
+
+/// Where volume descriptors are: from the first sector behind the System Area, and about the anchor of UDF.
+const DESCRIPTORS: [(u64, usize); 2] = [(32 * 1024, 64 * 1024), (512 * 1024, 64 * 1024)];
+
+/// Each as far as it can be read.
+fn descriptors(file: &File) -> Vec<Vec<u8>> {
+    let read = |(at, length): (u64, usize)| {
+        let mut bytes = vec![0; length];
+        let mut done = 0;
+        while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, at.saturating_add(done as u64)) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => done += more,
+            }
+        }
+        bytes.truncate(done);
+        bytes
+    };
+    DESCRIPTORS.into_iter().map(read).collect()
+}
 
 /// Gives the tree of the image as it is now, or why it can't be had.
 pub type Reopen = Box<dyn Fn() -> Result<(Tree, Presentation), String> + Send + Sync>;
@@ -21,6 +42,9 @@ pub type Reopen = Box<dyn Fn() -> Result<(Tree, Presentation), String> + Send + 
 /// Watches the image, and reads it anew.
 pub struct Renewal {
     watch: Mutex<Option<Watch>>,
+    file: File,
+    /// What the image's descriptors were when it was mounted.
+    descriptors: Vec<Vec<u8>>,
     pub reopen: Reopen,
 }
 
@@ -31,8 +55,20 @@ impl fmt::Debug for Renewal {
 }
 
 impl Renewal {
-    pub fn new(watch: Watch, reopen: Reopen) -> Self {
-        Self { watch: Mutex::new(Some(watch)), reopen }
+    /// `file`: the image that is watched.
+    pub fn new(watch: Watch, file: File, reopen: Reopen) -> Self {
+        let descriptors = descriptors(&file);
+        Self { watch: Mutex::new(Some(watch)), file, descriptors, reopen }
+    }
+
+    /// Whether the image is the one that was mounted, as far as it is there, and not another in its place. What says
+    /// who it is are its volume descriptors, with their dates.
+    pub fn is_first(&self) -> bool {
+        let now = descriptors(&self.file);
+        self.descriptors.iter().zip(&now).all(|(before, now)| {
+            let both = before.len().min(now.len());
+            before.get(..both) == now.get(..both)
+        })
     }
 
     /// The image is about to be read anew: from now on changes are told of that one.
@@ -49,7 +85,8 @@ impl Renewal {
     ///
     /// # Errors
     /// When there can't be a thread.
-    pub fn watch(&self) -> std::io::Result<()> {
+    /// `code`: what it ends with.
+    pub fn watch(&self, code: i32) -> std::io::Result<()> {
         let Some(mut watch) = self.watch.lock().ok().and_then(|mut watch| watch.take()) else { return Ok(()) };
         let wait = move || {
             loop {
@@ -57,7 +94,7 @@ impl Renewal {
                     Ok(Change::Content { before, now }) => {
                         let (before, now) = (before.size, now.size);
                         log::warn!("the image has changed ({before} bytes before, {now} now): it is read anew");
-                        sys::exit_at_once(RENEWAL);
+                        sys::exit_at_once(code);
                     }
                     Ok(Change::Replaced) => {
                         log::warn!(

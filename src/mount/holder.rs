@@ -24,7 +24,7 @@ use super::lives::{End, Lives};
 use super::read_ahead;
 use super::server::{Event, Observer, Server, Standing};
 use super::watcher::{over, watch};
-use super::worker::{RENEWAL, news, work};
+use super::worker::{RENEWAL, RENEWAL_OF_ANOTHER, news, work};
 use crate::sys;
 
 /// The end of a worker that has a moment to end by itself.
@@ -226,8 +226,8 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
                 log::error!("the serving process was ended by {how}: another takes over");
                 continue;
             }
-            End::Over(RENEWAL) if server.can_take_over() && drive.is_connected() => {
-                server.renew();
+            End::Over(code @ (RENEWAL | RENEWAL_OF_ANOTHER)) if server.can_take_over() && drive.is_connected() => {
+                server.renew(code == RENEWAL);
                 continue;
             }
             End::Died(how) => log::error!("the serving process was ended by {how}: unmounting"),

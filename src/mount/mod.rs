@@ -31,7 +31,7 @@ pub use sandbox::{Confinement, enter as enter_sandbox};
 pub use server::{Event, Idleness, Observer, Server, Standing};
 pub use state::{State, is_stale, state};
 pub use unmount::{absolute, unmount, wait_for_holder};
-pub use worker::RENEWAL;
+pub use worker::{RENEWAL, RENEWAL_OF_ANOTHER};
 
 /// The file system type that the mount table shows.
 pub const TYPE: &str = "fuse.mount-iso";

@@ -19,8 +19,9 @@ pub trait Server {
     /// Whether a worker can go on where another was killed.
     fn can_take_over(&self) -> bool;
 
-    /// A worker has ended with [`RENEWAL`]: the next one is to read the image anew.
-    fn renew(&mut self);
+    /// A worker has ended with [`RENEWAL`]: the next one is to read the image anew. `was_first`: what it has shown was
+    /// the image that was mounted, and not another that was put in its place.
+    fn renew(&mut self, was_first: bool);
 
     /// What a worker may do beside serving.
     fn confinement(&self) -> Confinement;

@@ -18,6 +18,8 @@ pub(super) mod news {
 
 /// The end of a worker that asks for another which reads the image anew.
 pub const RENEWAL: i32 = 75;
+/// The same, of one whose own image was another than the first.
+pub const RENEWAL_OF_ANOTHER: i32 = 76;
 
 /// The worker: serves until the drive is unmounted.
 pub(super) fn work(server: &impl Server, takes_over: bool, teller: File, report: Option<File>) -> i32 {

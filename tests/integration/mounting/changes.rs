@@ -49,13 +49,17 @@ fn what_a_shortened_image_lacks_is_an_error_and_comes_back_with_it() {
         rig.succeed(["x.iso", "-o", &format!("io={io}"), "--log", "log.txt"]);
         let mount = rig.path("CHANGES");
         let holder = rig.processes()[0];
+        let open = File::open(mount.join("a-first")).unwrap();
         let file = OpenOptions::new().write(true).open(rig.path("x.iso")).unwrap();
         for _ in 0..3 {
             file.set_len(1024 * 1024).unwrap();
             let begun = Instant::now();
             assert_eq!(errno(read_anew(&mount.join("sub/z-last"))), Some(Errno::EIO));
             assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-            // What is there is served.
+            // What is there is served, to who had it open before, too.
+            let mut text = [0; 5];
+            open.read_exact_at(&mut text, 0).unwrap();
+            assert_eq!(&text, b"first");
             assert_eq!(read_anew(&mount.join("a-first")).unwrap(), b"first of x.iso");
             file.write_all_at(&whole, 0).unwrap();
             eventually("the file is whole again", || {
