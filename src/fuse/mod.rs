@@ -143,7 +143,7 @@ impl Server for Service {
         self.idle_limit.map(|limit| Idleness { limit, clock: Box::new(move || activity.idle()) })
     }
 
-    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()> {
+    fn serve(&self, takes_over: bool) -> io::Result<()> {
         let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
         let (tree, presentation) = self.content();
         let is_first = self.renewal.as_ref().is_none_or(Renewal::is_first) && tree.root() == self.tree.root();
@@ -177,7 +177,6 @@ impl Server for Service {
             };
             thread::Builder::new().name("tidy".to_owned()).spawn(tidy)?;
         }
-        ready();
         Loops::new(drive, Arc::clone(connection), Arc::clone(&self.activity)).run(self.loops)
     }
 }

@@ -24,7 +24,7 @@ use super::lives::{End, Lives};
 use super::read_ahead;
 use super::server::{Event, Observer, Server, Standing};
 use super::watcher::{over, watch};
-use super::worker::{RENEWAL, RENEWAL_OF_ANOTHER, news, work};
+use super::worker::{RENEWAL, RENEWAL_OF_ANOTHER, work};
 use crate::sys;
 
 /// The end of a worker that has a moment to end by itself.
@@ -208,7 +208,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
     if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
         read_ahead::raise(number);
     }
-    let mut post = Post { signals, news, watcher, observer, ready: false };
+    let mut post = Post { signals, news, watcher, observer };
     let mut lives = Lives::default();
     loop {
         let takes_over = lives.begun();
@@ -220,7 +220,10 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
             }
             Ok(ForkResult::Parent { child }) => child,
         };
-        let end = supervise(&mut drive, worker, &mut post);
+        // The kernel has had its first answer, and keeps what it asks now until the worker is there: nobody needs to
+        // wait for that.
+        let wanted = takes_over || (post.observer)(Event::Ready).is_ok();
+        let end = supervise(&mut drive, worker, &mut post, wanted);
         match end {
             End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another(how) => {
                 log::error!("the serving process was ended by {how}: another takes over");
@@ -250,27 +253,17 @@ struct Post {
     news: File,
     watcher: Pid,
     observer: Observer,
-    /// The drive is ready, which is told once, however many workers there are.
-    ready: bool,
 }
 
 impl Post {
-    /// What the worker has said; whether the drive is still wanted.
-    fn read_news(&mut self, drive: &Drive) -> bool {
-        let mut wanted = true;
+    /// What the worker has said.
+    fn read_news(&mut self, drive: &Drive) {
         let mut word = [0; 1];
         while matches!(self.news.read(&mut word), Ok(1)) {
-            match word {
-                [news::READY] if self.ready => {}
-                [news::READY] => {
-                    self.ready = true;
-                    wanted = (self.observer)(Event::Ready).is_ok();
-                }
-                _ if drive.unmount_unused() => log::info!("nobody has used the drive: unmounted"),
-                _ => {}
+            if drive.unmount_unused() {
+                log::info!("nobody has used the drive: unmounted");
             }
         }
-        wanted
     }
 
     fn ending(&mut self) {
@@ -280,7 +273,8 @@ impl Post {
 }
 
 /// The holder: waits until the worker has ended or a signal asks for the end.
-fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post) -> End {
+fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> End {
+    let mut wanted = wanted;
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
     loop {
@@ -291,8 +285,7 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post) -> End {
         if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
-        let _ = poll(&mut watched, PollTimeout::NONE);
-        let mut wanted = true;
+        let _ = poll(&mut watched, if wanted { PollTimeout::NONE } else { PollTimeout::ZERO });
         while let Ok(Some(signal)) = post.signals.read_signal() {
             if signal.ssi_signo != Signal::SIGCHLD as u32 {
                 log::info!("ended by a signal");
@@ -301,7 +294,7 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post) -> End {
         }
         let state = waitpid(worker, Some(WaitPidFlag::WNOHANG));
         // After that: what a worker says before its end is heard.
-        wanted &= post.read_news(drive);
+        post.read_news(drive);
         match state {
             Ok(WaitStatus::Exited(_, code)) => return End::Over(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => return End::Died(signal),

@@ -29,11 +29,11 @@ pub trait Server {
     /// When a drive that nobody uses is to be unmounted; `None`: never.
     fn idleness(&self) -> Option<Idleness>;
 
-    /// In a worker: serves until the drive is unmounted. `ready` is to be called when that begins.
+    /// In a worker: serves until the drive is unmounted.
     ///
     /// # Errors
     /// When the drive can't be served (any more).
-    fn serve(&self, takes_over: bool, ready: Box<dyn FnOnce()>) -> io::Result<()>;
+    fn serve(&self, takes_over: bool) -> io::Result<()>;
 }
 
 /// How long a drive may be without a user, and the clock that tells how long it is. Users are not seen as long as

@@ -2,19 +2,14 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::sandbox;
 use super::server::{Idleness, Server};
 use crate::sys;
 
-/// What a worker tells its holder, over a pipe: one byte each.
-pub(super) mod news {
-    pub const READY: u8 = b'r';
-    /// Nobody uses the drive.
-    pub const IDLE: u8 = b'i';
-}
+/// What a worker tells its holder, over a pipe: nobody uses the drive.
+const IDLE: u8 = b'i';
 
 /// The end of a worker that asks for another which reads the image anew.
 pub const RENEWAL: i32 = 75;
@@ -30,18 +25,14 @@ pub(super) fn work(server: &impl Server, takes_over: bool, teller: File, report:
         std::process::abort();
     }));
     sandbox::enter(server.confinement());
-    let teller = Arc::new(teller);
     if let Some(idleness) = server.idleness() {
-        let teller = Arc::clone(&teller);
         let thread = std::thread::Builder::new().name("idle".to_owned());
         if let Err(error) = thread.spawn(move || watch_use(&idleness, &teller)) {
             log::error!("cannot start a thread: {error}");
             return 1;
         }
     }
-    // Without a holder there is nobody to be told.
-    let ready = Box::new(move || drop((&*teller).write_all(&[news::READY])));
-    match server.serve(takes_over, ready) {
+    match server.serve(takes_over) {
         Ok(()) => 0,
         Err(error) => {
             log::error!("{error}");
@@ -63,7 +54,7 @@ fn watch_use(idleness: &Idleness, teller: &File) {
         // this time.
         let pause = limit.checked_sub(idle).unwrap_or_else(|| {
             // A pipe that is full says it already; at the holder's end another thread ends this process.
-            let _ = (&*teller).write_all(&[news::IDLE]);
+            let _ = (&*teller).write_all(&[IDLE]);
             unseen
         });
         std::thread::sleep(pause.max(Duration::from_millis(50)));
