@@ -72,14 +72,14 @@ impl Loops {
         let own = Arc::clone(self);
         let thread = thread::Builder::new().name(format!("loop-{number}"));
         // Before it runs, so that it counts when the next one is considered.
-        self.running.fetch_add(1, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::SeqCst);
         let started = thread.spawn(move || {
             let result = own.connection.queue(number).map_or(Ok(()), |queue| own.serve(queue));
-            own.running.fetch_sub(1, Ordering::Relaxed);
+            own.running.fetch_sub(1, Ordering::SeqCst);
             result
         });
         if started.is_err() {
-            self.running.fetch_sub(1, Ordering::Relaxed);
+            self.running.fetch_sub(1, Ordering::SeqCst);
         }
         started
     }
@@ -92,12 +92,12 @@ impl Loops {
                 return Err(io::Error::other("the kernel sent a request without a header"));
             };
             self.activity.touch();
-            if self.busy.fetch_add(1, Ordering::Relaxed) + 1 >= self.running.load(Ordering::Relaxed) {
+            if self.busy.fetch_add(1, Ordering::SeqCst) + 1 >= self.running.load(Ordering::SeqCst) {
                 self.call_for_relief();
             }
             let next = self.drive.answer(&request, Reply::new(queue, request.unique), &mut scratch);
-            self.busy.fetch_sub(1, Ordering::Relaxed);
-            self.answered.fetch_add(1, Ordering::Relaxed);
+            self.busy.fetch_sub(1, Ordering::SeqCst);
+            self.answered.fetch_add(1, Ordering::SeqCst);
             if next == Next::End {
                 break;
             }
@@ -106,7 +106,7 @@ impl Loops {
     }
 
     fn call_for_relief(&self) {
-        if self.called.load(Ordering::Relaxed) || self.called.swap(true, Ordering::Relaxed) {
+        if self.called.load(Ordering::SeqCst) || self.called.swap(true, Ordering::SeqCst) {
             return;
         }
         if let Ok(mut call) = self.call.lock() {
@@ -122,20 +122,29 @@ impl Loops {
             let Ok(mut call) = self.calling.wait_while(call, |call| !*call) else { return };
             *call = false;
             drop(call);
-            let answered = self.answered.load(Ordering::Relaxed);
-            thread::sleep(PATIENCE);
-            let running = self.running.load(Ordering::Relaxed);
-            let stuck = self.answered.load(Ordering::Relaxed) == answered
-                && self.busy.load(Ordering::Relaxed) >= running
-                && running != 0;
-            if stuck && running < MOST {
-                log::debug!("{running} event loops wait for the medium: another one joins them");
-                if let Err(error) = self.start(running) {
-                    log::warn!("no further event loop: {error}");
+            loop {
+                self.look();
+                self.called.store(false, Ordering::SeqCst);
+                // Whoever has found all busy until now did not call; from here on it does.
+                if self.busy.load(Ordering::SeqCst) < self.running.load(Ordering::SeqCst) {
+                    break;
                 }
+                self.called.store(true, Ordering::SeqCst);
             }
-            // From here on a loop that finds all busy calls again.
-            self.called.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Watches for a moment whether anybody gets on, and starts another loop where nobody does.
+    fn look(self: &Arc<Self>) {
+        let answered = self.answered.load(Ordering::SeqCst);
+        thread::sleep(PATIENCE);
+        let running = self.running.load(Ordering::SeqCst);
+        let all_busy = running != 0 && self.busy.load(Ordering::SeqCst) >= running;
+        if all_busy && self.answered.load(Ordering::SeqCst) == answered && running < MOST {
+            log::debug!("{running} event loops wait for the medium: another one joins them");
+            if let Err(error) = self.start(running) {
+                log::warn!("no further event loop: {error}");
+            }
         }
     }
 }
