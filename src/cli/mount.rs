@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -316,11 +317,11 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
 /// How the image is watched and read anew; `None` for what is no file: a disc in a drive is another disc.
 fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
     let opened = (|| {
-        let file = File::open(image)?;
+        let file = Arc::new(File::open(image)?);
         if !file.metadata()?.is_file() {
             return Ok(None);
         }
-        Ok(Some((Watch::new(image)?, file)))
+        Ok(Some((Watch::new(Arc::clone(&file), image)?, file)))
     })();
     let (watch, file) = match opened {
         Ok(opened) => opened?,
@@ -331,9 +332,9 @@ fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
         }
     };
     let (path, options) = (image.to_owned(), options.clone());
-    let same = file.try_clone().inspect_err(|error| log::warn!("{}: {error}", shown(image))).ok()?;
+    let same = Arc::clone(&file);
     let reopen = move || {
-        let opened = image::reopen(&file, &path, &options).and_then(|opened| {
+        let opened = image::reopen(&same, &path, &options).and_then(|opened| {
             if options.mount.verify {
                 verify::before_mounting(&path, &opened)?;
             }
@@ -341,7 +342,7 @@ fn renewal(image: &Path, options: &Options) -> Option<Renewal> {
         });
         opened.map(|opened| (opened.tree, opened.presentation)).map_err(|failure| failure.message)
     };
-    Some(Renewal::new(watch, same, Box::new(reopen)))
+    Some(Renewal::new(watch, file, Box::new(reopen)))
 }
 
 /// Whether nothing was asked for that changes what a drive shows.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use nix::errno::Errno;
@@ -42,7 +42,7 @@ pub type Reopen = Box<dyn Fn() -> Result<(Tree, Presentation), String> + Send + 
 /// Watches the image, and reads it anew.
 pub struct Renewal {
     watch: Mutex<Option<Watch>>,
-    file: File,
+    file: Arc<File>,
     /// What the image's descriptors were when it was mounted.
     descriptors: Vec<Vec<u8>>,
     pub reopen: Reopen,
@@ -56,7 +56,7 @@ impl fmt::Debug for Renewal {
 
 impl Renewal {
     /// `file`: the image that is watched.
-    pub fn new(watch: Watch, file: File, reopen: Reopen) -> Self {
+    pub fn new(watch: Watch, file: Arc<File>, reopen: Reopen) -> Self {
         let descriptors = descriptors(&file);
         Self { watch: Mutex::new(Some(watch)), file, descriptors, reopen }
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -45,17 +46,18 @@ pub enum Change {
 /// Watches an image file.
 #[derive(Debug)]
 pub struct Watch {
-    file: File,
+    file: Arc<File>,
     version: Version,
     events: Option<Inotify>,
     gone: bool,
 }
 
 impl Watch {
+    /// `path`: the name of the file, of which the kernel tells what happens to it.
+    ///
     /// # Errors
-    /// When the file can't be opened.
-    pub fn new(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+    /// When the file can't be asked.
+    pub fn new(file: Arc<File>, path: &Path) -> io::Result<Self> {
         let version = Version::of(&file.metadata()?);
         let events = events(path).inspect_err(|error| log::debug!("changes are looked for: {error}")).ok();
         Ok(Self { file, version, events, gone: false })
@@ -172,7 +174,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.iso");
         write(&path, [1; 4096]).unwrap();
-        let mut watch = Watch::new(&path).unwrap();
+        let file = File::open(&path).unwrap();
+        let mut watch = Watch::new(Arc::new(file), &path).unwrap();
         let (sender, receiver) = channel();
         thread::spawn(move || {
             while let Ok(change) = watch.wait() {
