@@ -166,7 +166,11 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         // Without the byte that says so, and nobody holding the other end: the holder has been killed.
         let pulse = pipe2(OFlag::O_CLOEXEC)?;
-        let (news, teller) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        // Only where a worker has something to tell: descriptors may be few.
+        let (news, teller) = match server.idleness() {
+            Some(_) => pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map(|(ours, its)| (Some(ours), Some(its)))?,
+            None => (None, None),
+        };
         // Who kills all that is called mount-iso does not mean the watcher.
         let name = prctl::get_name()?;
         prctl::set_name(c"iso-watcher")?;
@@ -174,7 +178,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         if !matches!(side, Ok(ForkResult::Child)) {
             prctl::set_name(&name)?;
         }
-        Ok((signals, pulse, File::from(news), File::from(teller), side?))
+        Ok((signals, pulse, news.map(File::from), teller.map(File::from), side?))
     })();
     let prepared = match prepared {
         Ok((signals, (pulse, theirs), news, teller, ForkResult::Child)) => {
@@ -250,7 +254,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
 /// Where the holder hears of something, and whom it tells.
 struct Post {
     signals: SignalFd,
-    news: File,
+    news: Option<File>,
     watcher: Pid,
     observer: Observer,
 }
@@ -259,7 +263,7 @@ impl Post {
     /// What the worker has said.
     fn read_news(&mut self, drive: &Drive) {
         let mut word = [0; 1];
-        while matches!(self.news.read(&mut word), Ok(1)) {
+        while self.news.as_mut().is_some_and(|news| matches!(news.read(&mut word), Ok(1))) {
             if drive.unmount_unused() {
                 log::info!("nobody has used the drive: unmounted");
             }
@@ -278,10 +282,8 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> E
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
     loop {
-        let mut watched = vec![
-            PollFd::new(post.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(post.news.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut watched = vec![PollFd::new(post.signals.as_fd(), PollFlags::POLLIN)];
+        watched.extend(post.news.as_ref().map(|news| PollFd::new(news.as_fd(), PollFlags::POLLIN)));
         if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }

@@ -17,7 +17,7 @@ pub const RENEWAL: i32 = 75;
 pub const RENEWAL_OF_ANOTHER: i32 = 76;
 
 /// The worker: serves until the drive is unmounted.
-pub(super) fn work(server: &impl Server, takes_over: bool, teller: File, report: Option<File>) -> i32 {
+pub(super) fn work(server: &impl Server, takes_over: bool, teller: Option<File>, report: Option<File>) -> i32 {
     sys::map_large_allocations();
     // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
     std::panic::set_hook(Box::new(|panic| {
@@ -25,7 +25,7 @@ pub(super) fn work(server: &impl Server, takes_over: bool, teller: File, report:
         std::process::abort();
     }));
     sandbox::enter(server.confinement());
-    if let Some(idleness) = server.idleness() {
+    if let (Some(idleness), Some(teller)) = (server.idleness(), teller) {
         let thread = std::thread::Builder::new().name("idle".to_owned());
         if let Err(error) = thread.spawn(move || watch_use(&idleness, &teller)) {
             log::error!("cannot start a thread: {error}");

@@ -140,8 +140,21 @@ fn forty_eight_mebibytes_are_enough() {
     rig.expect_nothing_left();
 }
 
+/// A stopped process can hold up whoever looks at it, and so other tests: these are for runs that have the machine for
+/// themselves, with MOUNT_ISO_TEST_LONG.
+fn alone() -> bool {
+    let alone = std::env::var_os("MOUNT_ISO_TEST_LONG").is_some();
+    if !alone {
+        eprintln!("skipped: stops processes (MOUNT_ISO_TEST_LONG is not set)");
+    }
+    alone
+}
+
 #[test]
 fn a_drive_that_is_stopped_for_a_while_goes_on() {
+    if !alone() {
+        return;
+    }
     let rig = Rig::new(User::Own);
     content(&rig);
     rig.succeed(["load.iso"]);
@@ -159,13 +172,12 @@ fn a_drive_that_is_stopped_for_a_while_goes_on() {
                 }
             });
         }
+        // Asked for once: /proc may not tell of a process that is stopped.
+        let processes = rig.processes();
         for _ in 0..5 {
-            for signal in [Signal::SIGSTOP, Signal::SIGCONT] {
-                for pid in rig.processes() {
-                    rig.signal(pid, signal);
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
+            let stopped: Vec<_> = processes.iter().map(|pid| Stopped::new(&rig, *pid)).collect();
+            thread::sleep(Duration::from_millis(50));
+            drop(stopped);
             let then = done.load(Ordering::Relaxed);
             eventually("they go on", || done.load(Ordering::Relaxed) > then + 8);
         }
@@ -192,6 +204,9 @@ impl Drop for Stopped<'_> {
 
 #[test]
 fn a_medium_that_does_not_answer_holds_up_only_who_asks_it() {
+    if !alone() {
+        return;
+    }
     // The medium is a drive whose serving process is stopped: it answers what the kernel remembers, and nothing else.
     let medium = Rig::new(User::Own);
     let inner = medium.path("inner");

@@ -67,6 +67,7 @@ fn what_a_shortened_image_lacks_is_an_error_and_comes_back_with_it() {
             });
         }
         assert_eq!(rig.processes()[0], holder, "{}", fs::read_to_string(rig.path("log.txt")).unwrap());
+        drop(open);
         rig.succeed(["unmount", "x.iso"]);
     }
 }
