@@ -60,7 +60,7 @@ pub fn run(kind: &OsStr, args: &[OsString]) -> Result<Code, Failure> {
     }
     carry_out(Plan {
         image,
-        library: None,
+        close_after: None,
         directory: Some(directory.clone()),
         make_directory: false,
         foreground: false,

@@ -59,7 +59,7 @@ pub fn run(args: &LibraryArgs) -> Result<Code, Failure> {
     options.mount.log = args.log.clone().or(options.mount.log);
     carry_out(Plan {
         image: args.folder.clone(),
-        library: Some(Duration::from_secs(args.close_after.into())),
+        close_after: Some(Duration::from_secs(args.close_after.into())),
         directory: Some(args.directory.clone()),
         make_directory: args.mkdir,
         foreground: args.foreground,

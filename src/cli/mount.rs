@@ -112,7 +112,7 @@ pub struct Plan {
     /// The image; of a library its folder.
     pub image: PathBuf,
     /// How long an image of a library is kept open unused; `None`: it is no library.
-    pub library: Option<Duration>,
+    pub close_after: Option<Duration>,
     pub directory: Option<PathBuf>,
     pub make_directory: bool,
     pub foreground: bool,
@@ -163,7 +163,7 @@ pub fn run(args: &MountArgs) -> Result<Code, Failure> {
     }
     carry_out(Plan {
         image: args.image.clone(),
-        library: None,
+        close_after: None,
         directory: args.directory.clone(),
         make_directory: args.mkdir,
         foreground: args.foreground || args.debug,
@@ -216,7 +216,7 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     if plan.options.mount.remount {
         return remount(&plan);
     }
-    let content = match plan.library {
+    let content = match plan.close_after {
         Some(_) if plan.options.mount.verify => {
             let message = format!("{}: `verify` is for single images", shown(&plan.image));
             return Err(
@@ -279,7 +279,7 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     let service = Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
         .with_idle_limit(running.idle_timeout)
         .with_renewal(content.renewal)
-        .confined(match plan.library {
+        .confined(match plan.close_after {
             _ if running.no_sandbox => Confinement::None,
             Some(_) => Confinement::Readable,
             None => Confinement::Descriptors,

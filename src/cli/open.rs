@@ -121,7 +121,7 @@ fn mount(image: &Path, under: Option<&Path>) -> Result<PathBuf, Failure> {
     })?;
     carry_out(Plan {
         image: image.to_owned(),
-        library: None,
+        close_after: None,
         directory: None,
         make_directory: false,
         foreground: false,
