@@ -1,7 +1,7 @@
 //! Where the operating system is met and the libraries have no safe call for it.
 #![allow(unsafe_code, reason = "this is the place for it; every block says why it is sound")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -120,6 +120,18 @@ pub fn map_large_allocations() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1024 * 1024);
     }
+}
+
+/// The name of this process, as `ps` shows it.
+///
+/// # Errors
+/// Never on Linux.
+pub fn name() -> io::Result<CString> {
+    let mut name = [0_u8; 16];
+    // SAFETY: the kernel writes 16 bytes, the last of which is 0.
+    let result = unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    Errno::result(result)?;
+    CStr::from_bytes_until_nul(&name).map(CStr::to_owned).map_err(io::Error::other)
 }
 
 /// Gives memory that was freed back to the system, as far as the allocator has it lying about.

@@ -91,9 +91,14 @@ impl Kind {
             })?;
             Ok(Some(image.to_owned()))
         };
-        let iso = by(&iso, &["xorriso", "-as", "mkisofs", "-quiet", "-R", "-iso-level", "3", "-o", "IMAGE"], &[&from])?
-            .ok_or_else(|| io::Error::other("xorriso is not installed: it makes the images"))?;
-        let words = ["genisoimage", "-quiet", "-udf", "-R", "-allow-limited-size", "-o", "IMAGE"];
+        let words: &[&str] = match self {
+            // xorriso takes minutes for so many names in one directory.
+            Self::Huge => &["genisoimage", "-quiet", "-R", "-l", "-o", "IMAGE"],
+            _ => &["xorriso", "-as", "mkisofs", "-quiet", "-R", "-iso-level", "3", "-o", "IMAGE"],
+        };
+        let iso = by(&iso, words, &[&from])?
+            .ok_or_else(|| io::Error::other(format!("{} is not installed: it makes images", words[0])))?;
+        let words = ["genisoimage", "-quiet", "-udf", "-R", "-l", "-allow-limited-size", "-o", "IMAGE"];
         let udf = by(&udf, &words, &[&from])?;
         let erofs = by(&path("erofs"), &["mkfs.erofs", "--quiet", "-Enoinline_data", "IMAGE"], &[&from])?;
         let words = ["mksquashfs", from.as_str(), "IMAGE", "-noI", "-noD", "-noF", "-noX", "-no-progress", "-quiet"];

@@ -6,13 +6,16 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use log::LevelFilter;
+
 use super::announcer::Announcer;
 use super::exit::{Code, Failure};
 use super::image::shown;
 use super::log as logging;
 use super::loop_device;
-use super::mount::{Plan, carry_out, family};
+use super::mount::family;
 use super::options::{Options, Unknown};
+use super::plan::{Plan, carry_out};
 
 /// The file system type of a helper's name, `iso9660` of `mount.iso9660`; `None` if it is no helper's.
 pub fn kind(args: &[OsString]) -> Option<&OsStr> {
@@ -41,6 +44,19 @@ pub fn run(kind: &OsStr, args: &[OsString]) -> Result<Code, Failure> {
         println!("Usage: {USAGE}\n\nThis is how mount(8) calls mount-iso; see `mount-iso --help`.");
         return Ok(Code::Success);
     }
+    carry_out(plan_of(kind, &order)?)
+}
+
+/// What is to be done, as [`run`] does it, and how much is told.
+///
+/// # Errors
+/// For words that make no sense.
+pub fn plan(kind: &OsStr, args: &[OsString]) -> Result<(Plan, LevelFilter), Failure> {
+    let order = parse(args)?;
+    Ok((plan_of(kind, &order)?, logging::level(order.verbose, false)))
+}
+
+fn plan_of(kind: &OsStr, order: &Order) -> Result<Plan, Failure> {
     let [image, directory] = order.operands.as_slice() else {
         return Err(Failure::new(Code::Usage, "an image and a directory are needed").hint(format!("usage: {USAGE}")));
     };
@@ -58,7 +74,7 @@ pub fn run(kind: &OsStr, args: &[OsString]) -> Result<Code, Failure> {
         image = file;
         options.window = part.narrowed(options.window);
     }
-    carry_out(Plan {
+    Ok(Plan {
         image,
         close_after: None,
         directory: Some(directory.clone()),

@@ -8,8 +8,8 @@ use clap::Args;
 use super::announcer::Announcer;
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
-use super::mount::{Content, Plan, carry_out};
 use super::options::{ImageArgs, Options};
+use super::plan::{Content, Plan, carry_out};
 use crate::library::{Library, Opener};
 use crate::limits::CACHE_BYTES;
 use crate::mount;
@@ -55,9 +55,17 @@ pub struct LibraryArgs {
 }
 
 pub fn run(args: &LibraryArgs) -> Result<Code, Failure> {
+    carry_out(plan(args)?)
+}
+
+/// What is to be done.
+///
+/// # Errors
+/// For words that make no sense.
+pub fn plan(args: &LibraryArgs) -> Result<Plan, Failure> {
     let mut options = args.options.resolve()?;
     options.mount.log = args.log.clone().or(options.mount.log);
-    carry_out(Plan {
+    Ok(Plan {
         image: args.folder.clone(),
         close_after: Some(Duration::from_secs(args.close_after.into())),
         directory: Some(args.directory.clone()),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::sync::{OnceLock, RwLock};
+use std::sync::RwLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -23,7 +23,6 @@ pub fn level(verbose: u8, quiet: bool) -> LevelFilter {
 /// The one logger of a process; where it writes to can change, as a process that leaves its terminal must.
 struct Logger {
     target: RwLock<Target>,
-    level: OnceLock<LevelFilter>,
 }
 
 enum Target {
@@ -33,7 +32,7 @@ enum Target {
     Nothing,
 }
 
-static LOGGER: Logger = Logger { target: RwLock::new(Target::Nothing), level: OnceLock::new() };
+static LOGGER: Logger = Logger { target: RwLock::new(Target::Nothing) };
 
 /// Begins logging to standard error.
 pub fn start(level: LevelFilter) {
@@ -41,7 +40,6 @@ pub fn start(level: LevelFilter) {
         .filter_level(LevelFilter::Trace)
         .format(|out, record| writeln!(out, "mount-iso: {}{}", prefix(record.level()), record.args()))
         .build();
-    let _ = LOGGER.level.set(level);
     lead(Target::Terminal(terminal));
     // Refused when a logger is there already, which then is ours.
     let _ = log::set_logger(&LOGGER);
@@ -90,7 +88,7 @@ fn prefix(level: Level) -> &'static str {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let level = *self.level.get().unwrap_or(&LevelFilter::Warn);
+        let level = log::max_level();
         // What libraries find worth a note is for those who look for mistakes.
         let own = metadata.target().starts_with("mount_iso");
         metadata.level() <= if own || level >= LevelFilter::Debug { level } else { LevelFilter::Error }

@@ -25,7 +25,10 @@ pub mod output;
 pub mod pages;
 pub mod pieces;
 pub mod place;
+pub mod plan;
 pub mod progress;
+pub mod restart;
+pub mod resume;
 pub mod sd_notify;
 pub mod split;
 pub mod unmount;
@@ -80,12 +83,15 @@ enum Verb {
     #[command(visible_alias = "status")]
     List(list::ListArgs),
     Open(open::OpenArgs),
+    Restart(restart::RestartArgs),
     Fstab(fstab::FstabArgs),
     Info(info::InfoArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
     Extract(extract::ExtractArgs),
     Verify(verify::VerifyArgs),
+    #[command(hide = true)]
+    Resume(resume::ResumeArgs),
     #[command(hide = true)]
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -101,6 +107,8 @@ impl Verb {
             Self::Library(args) => library::run(args),
             Self::List(args) => list::run(args),
             Self::Open(args) => open::run(args),
+            Self::Restart(args) => restart::run(args),
+            Self::Resume(args) => resume::run(args),
             Self::Fstab(args) => fstab::run(args),
             Self::Info(args) => info::run(args),
             Self::Ls(args) => ls::run(args),

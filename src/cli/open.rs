@@ -14,8 +14,8 @@ use nix::unistd::{AccessFlags, User, access, geteuid};
 use super::announcer::{Announcer, print_directory};
 use super::exit::{Code, Failure};
 use super::image::shown;
-use super::mount::{Plan, carry_out, mounted_by_us};
 use super::options::Options;
+use super::plan::{Plan, carry_out, mounted_by_us};
 use super::unmount::{self, UnmountArgs};
 use super::verify;
 
@@ -119,7 +119,14 @@ fn mount(image: &Path, under: Option<&Path>) -> Result<PathBuf, Failure> {
     std::env::set_current_dir(&base).map_err(|error| {
         Failure::new(Code::Failure, format!("{}: {error}", shown(&base))).hint("name a directory with --under")
     })?;
-    carry_out(Plan {
+    carry_out(plan(image))?;
+    let found = mounted_by_us(image).into_iter().next();
+    found.ok_or_else(|| Failure::new(Code::Failure, format!("{}: was unmounted at once", shown(image))))
+}
+
+/// How each of the images is mounted.
+pub fn plan(image: &Path) -> Plan {
+    Plan {
         image: image.to_owned(),
         close_after: None,
         directory: None,
@@ -128,9 +135,7 @@ fn mount(image: &Path, under: Option<&Path>) -> Result<PathBuf, Failure> {
         fake: false,
         options: Options::of_this_user(),
         announcer: Announcer::default(),
-    })?;
-    let found = mounted_by_us(image).into_iter().next();
-    found.ok_or_else(|| Failure::new(Code::Failure, format!("{}: was unmounted at once", shown(image))))
+    }
 }
 
 /// Where file managers look for drives.

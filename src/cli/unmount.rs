@@ -72,7 +72,7 @@ pub fn run(args: &UnmountArgs) -> Result<Code, Failure> {
 }
 
 /// The mount points that a directory or an image stands for.
-fn named(name: &Path, drives: &[table::Entry]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn named(name: &Path, drives: &[table::Entry]) -> Result<Vec<PathBuf>, Failure> {
     let path = mount::absolute(name);
     if drives.iter().any(|drive| drive.point == path) {
         // One of several mounts on a directory: the topmost.
@@ -91,7 +91,7 @@ fn named(name: &Path, drives: &[table::Entry]) -> Result<Vec<PathBuf>, Failure> 
     }
 }
 
-fn is_own(drive: &&table::Entry) -> bool {
+pub(super) fn is_own(drive: &&table::Entry) -> bool {
     geteuid().is_root() || drive.user() == Some(geteuid().as_raw())
 }
 

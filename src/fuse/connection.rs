@@ -39,6 +39,19 @@ impl Connection {
         Self { queues }
     }
 
+    /// The queues that another program has left.
+    pub fn of_queues(queues: Vec<OwnedFd>) -> Self {
+        Self { queues }
+    }
+
+    /// The same queues for another program.
+    ///
+    /// # Errors
+    /// When descriptors are short.
+    pub fn duplicate(&self) -> io::Result<Vec<OwnedFd>> {
+        self.queues.iter().map(OwnedFd::try_clone).collect()
+    }
+
     /// The queue of an event loop.
     pub fn queue(&self, number: usize) -> Option<&OwnedFd> {
         self.queues.get(number.checked_rem(self.queues.len())?)

@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::mount::{Confinement, Idleness, RENEWAL, RENEWAL_OF_ANOTHER, Server};
+use crate::mount::{Confinement, Idleness, Legacy, RENEWAL, RENEWAL_OF_ANOTHER, Server};
+use crate::source::Version;
 use crate::tree::{Presentation, Tree};
 pub use activity::Activity;
 use attr::{FOREVER, Inodes, Kin};
@@ -104,6 +105,22 @@ impl Service {
         }
     }
 
+    /// Goes on where a service of another program has stopped.
+    #[must_use]
+    pub fn resumed(mut self, legacy: Legacy) -> Self {
+        let Legacy { queues, version, generation, kin, .. } = legacy;
+        // Only of connections like that is anything left.
+        let protocol = Protocol { resends: true };
+        self.agreed = Some((protocol, Arc::new(Connection::of_queues(queues))));
+        (self.generation, self.kin) = (generation, kin);
+        let now = self.renewal.as_ref().and_then(Renewal::version).map(Version::parts);
+        // What the kernel remembers is of the image as it was.
+        if generation > 0 || version != now {
+            self.renew(true);
+        }
+        self
+    }
+
     /// Has the drive unmounted when nobody has used it for so long.
     #[must_use]
     pub fn with_idle_limit(mut self, limit: Option<Duration>) -> Self {
@@ -124,6 +141,19 @@ impl Server for Service {
         self.restarts
             && self.tree.parts().is_none()
             && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+    }
+
+    fn legacy(&self) -> io::Result<Option<Legacy>> {
+        let Some((_, connection)) = self.agreed.as_ref().filter(|_| self.can_take_over()) else { return Ok(None) };
+        let renewal = self.renewal.as_ref();
+        Ok(Some(Legacy {
+            queues: connection.duplicate()?,
+            image: renewal.map(Renewal::image).transpose()?,
+            version: renewal.and_then(Renewal::version).map(Version::parts),
+            generation: self.generation,
+            // For the next program the image as it is now is the first.
+            kin: if renewal.is_none_or(Renewal::is_first) { self.kin.clone() } else { Vec::new() },
+        }))
     }
 
     fn renew(&mut self, was_first: bool) {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -12,7 +13,7 @@ use nix::errno::Errno;
 use super::attr::Packer;
 use super::connection::Connection;
 use super::reply::{Notice, notify};
-use crate::source::{Change, Watch};
+use crate::source::{Change, Version, Watch};
 use crate::sys;
 use crate::tree::{Presentation, Tree};
 
@@ -69,6 +70,19 @@ impl Renewal {
             let both = before.len().min(now.len());
             before.get(..both) == now.get(..both)
         })
+    }
+
+    /// The image, for another program.
+    ///
+    /// # Errors
+    /// When descriptors are short.
+    pub fn image(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// The version that changes are told of; `None` once that is done.
+    pub fn version(&self) -> Option<Version> {
+        self.watch.lock().ok()?.as_ref().map(Watch::version)
     }
 
     /// The image is about to be read anew: from now on changes are told of that one.

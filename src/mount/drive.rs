@@ -22,13 +22,13 @@ pub struct Drive {
 
 #[derive(Debug)]
 pub(super) struct Point {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The number of the file system, which tells our mount from others on the same directory.
     pub(super) file_system: Option<(u32, u32)>,
     /// Made by us for this mount.
     pub(super) made: bool,
     /// Locked until every process that has it open is gone; see [`super::wait_for_holder`].
-    lock: Option<File>,
+    pub(super) lock: Option<File>,
 }
 
 impl Drive {

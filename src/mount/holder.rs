@@ -20,6 +20,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 use super::drive::Drive;
+use super::handover::{Former, Handover, Holding, Origin, hand_over};
+use super::holders::told;
 use super::lives::{End, Lives};
 use super::read_ahead;
 use super::server::{Event, Observer, Server, Standing};
@@ -46,6 +48,9 @@ pub fn unblock_signals() -> io::Result<()> {
     Ok(ending().thread_unblock()?)
 }
 
+/// Asks a holder to become the newly installed program.
+pub(super) const HANDOVER: Signal = Signal::SIGUSR2;
+
 fn ending() -> SigSet {
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect()
 }
@@ -56,7 +61,12 @@ fn ending() -> SigSet {
 ///
 /// # Errors
 /// When there can't be another process; then all is tidied.
-pub fn run_in_background(drive: Drive, detach: impl FnOnce(), server: impl Server) -> io::Result<Standing> {
+pub fn run_in_background(
+    drive: Drive,
+    origin: Origin,
+    detach: impl FnOnce(),
+    server: impl Server,
+) -> io::Result<Standing> {
     let (status, theirs) = match pipe2(OFlag::O_CLOEXEC) {
         Ok((ours, theirs)) => (File::from(ours), File::from(theirs)),
         Err(error) => {
@@ -87,7 +97,7 @@ pub fn run_in_background(drive: Drive, detach: impl FnOnce(), server: impl Serve
             detach();
             let report = theirs.try_clone();
             let held = match theirs.try_clone() {
-                Ok(status) => hold(drive, status_over(status), server, Some(theirs)),
+                Ok(status) => hold(drive, Past::None(origin), status_over(status), server, Some(theirs)),
                 Err(error) => {
                     drive.tidy();
                     Err(error)
@@ -111,8 +121,26 @@ pub fn run_in_background(drive: Drive, detach: impl FnOnce(), server: impl Serve
 ///
 /// # Errors
 /// When there can't be another process.
-pub fn run_in_foreground(drive: Drive, observer: Observer, server: impl Server) -> io::Result<i32> {
-    hold(drive, observer, server, None)
+pub fn run_in_foreground(drive: Drive, origin: Origin, observer: Observer, server: impl Server) -> io::Result<i32> {
+    hold(drive, Past::None(origin), observer, server, None)
+}
+
+/// Goes on as the holder of a drive that another program has handed over.
+///
+/// # Errors
+/// When there can't be another process.
+pub fn resume(handover: Handover, observer: Observer, server: impl Server) -> io::Result<i32> {
+    let Handover { drive, former, origin, .. } = handover;
+    let _ = prctl::set_name(c"mount-iso");
+    hold(drive, Past::Former(origin, former), observer, server, None)
+}
+
+/// What was before.
+enum Past {
+    /// Nothing: the drive is new.
+    None(Origin),
+    /// A holder that was another program.
+    Former(Origin, Former),
 }
 
 /// The byte that says that all is well; anything else in the pipe is the text of an error.
@@ -149,7 +177,13 @@ fn close_standard_streams() -> io::Result<()> {
 }
 
 /// Greets the kernel, forks workers, and waits for their end or for a signal.
-fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: Option<File>) -> io::Result<i32> {
+fn hold(
+    mut drive: Drive,
+    past: Past,
+    observer: Observer,
+    mut server: impl Server,
+    report: Option<File>,
+) -> io::Result<i32> {
     let mut awaited = ending();
     if report.is_none() {
         // `nohup` and the `&` of scripts have told us to ignore these.
@@ -160,6 +194,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         }
     }
     awaited.add(Signal::SIGCHLD);
+    awaited.add(HANDOVER);
     let prepared = (|| -> io::Result<_> {
         sys::default_action(Signal::SIGCHLD)?;
         awaited.thread_block()?;
@@ -172,7 +207,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
             None => (None, None),
         };
         // Who kills all that is called mount-iso does not mean the watcher.
-        let name = prctl::get_name()?;
+        let name = sys::name()?;
         prctl::set_name(c"iso-watcher")?;
         let side = sys::fork();
         if !matches!(side, Ok(ForkResult::Child)) {
@@ -184,7 +219,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         Ok((signals, (pulse, theirs), news, teller, ForkResult::Child)) => {
             let Drive { device, point } = drive;
             // What the others hold must not live on in this process.
-            drop((signals, theirs, news, teller, device, server, observer, report));
+            drop((signals, theirs, news, teller, device, server, observer, report, past));
             watch(File::from(pulse), point.as_ref())
         }
         Ok((signals, (_, pulse), news, teller, ForkResult::Parent { child })) => {
@@ -206,14 +241,27 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         over(&pulse);
         Err(error)
     };
-    if let Err(error) = drive.device.try_clone().and_then(|device| server.greet(device)) {
-        return given_up(error, server, drive);
-    }
-    if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
-        read_ahead::raise(number);
-    }
-    let mut post = Post { signals, news, watcher, observer };
-    let mut lives = Lives::default();
+    let (origin, mut lives) = match past {
+        Past::None(origin) => {
+            if let Err(error) = drive.device.try_clone().and_then(|device| server.greet(device)) {
+                return given_up(error, server, drive);
+            }
+            if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
+                read_ahead::raise(number);
+            }
+            (origin, Lives::default())
+        }
+        Past::Former(origin, former) => {
+            // What it was asked and has not answered is asked again of the next one.
+            let _ = kill(former.worker, Signal::SIGKILL);
+            let _ = waitpid(former.worker, None);
+            over(&former.pulse);
+            let _ = waitpid(former.watcher, None);
+            log::info!("goes on as version {}", env!("CARGO_PKG_VERSION"));
+            (origin, Lives::resumed())
+        }
+    };
+    let mut post = Post { signals, news, watcher, observer, refusal: None };
     loop {
         let takes_over = lives.begun();
         let worker = match sys::fork() {
@@ -227,7 +275,16 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
         // The kernel has had its first answer, and keeps what it asks now until the worker is there: nobody needs to
         // wait for that.
         let wanted = takes_over || (post.observer)(Event::Ready).is_ok();
-        let end = supervise(&mut drive, worker, &mut post, wanted);
+        let end = loop {
+            match supervise(&mut drive, worker, &mut post, wanted) {
+                End::Handover => {
+                    let holding =
+                        Holding { drive: &drive, origin: &origin, worker, watcher: post.watcher, pulse: &pulse };
+                    post.refuse(&refusal(&holding, &server));
+                }
+                end => break end,
+            }
+        };
         match end {
             End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another(how) => {
                 log::error!("the serving process was ended by {how}: another takes over");
@@ -238,7 +295,7 @@ fn hold(mut drive: Drive, observer: Observer, mut server: impl Server, report: O
                 continue;
             }
             End::Died(how) => log::error!("the serving process was ended by {how}: unmounting"),
-            End::Over(_) => {}
+            End::Over(_) | End::Handover => {}
         }
         post.ending();
         // The queues, too: whoever still waits for an answer gets an error.
@@ -257,7 +314,25 @@ struct Post {
     news: Option<File>,
     watcher: Pid,
     observer: Observer,
+    /// Why no other program took over, for whoever wanted that.
+    refusal: Option<File>,
 }
+
+/// Has another program take over; why it does not.
+fn refusal(holding: &Holding<'_>, server: &impl Server) -> String {
+    let legacy = match server.legacy() {
+        Ok(Some(legacy)) => legacy,
+        Ok(None) => return NO_HANDOVER.to_owned(),
+        Err(error) => return error.to_string(),
+    };
+    match hand_over(holding, &legacy) {
+        Ok(never) => match never {},
+        Err(reason) => reason,
+    }
+}
+
+/// Why a drive can't be handed over.
+const NO_HANDOVER: &str = "only with Linux 6.9 or later, and without `norestart`, can another process go on with a drive: unmount and mount anew";
 
 impl Post {
     /// What the worker has said.
@@ -268,6 +343,13 @@ impl Post {
                 log::info!("nobody has used the drive: unmounted");
             }
         }
+    }
+
+    /// Tells why the drive stays with this program: in the log, and in a file that `mount-iso restart` finds among
+    /// the descriptors of this process.
+    fn refuse(&mut self, reason: &str) {
+        log::error!("no other program takes over: {reason}");
+        self.refusal = told(reason).inspect_err(|error| log::debug!("a refusal can't be told: {error}")).ok();
     }
 
     fn ending(&mut self) {
@@ -281,18 +363,27 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> E
     let mut wanted = wanted;
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
+    // What was heard while another program was tried has been forgotten.
+    let mut look_first = true;
     loop {
+        let waits = wanted && !std::mem::take(&mut look_first);
         let mut watched = vec![PollFd::new(post.signals.as_fd(), PollFlags::POLLIN)];
         watched.extend(post.news.as_ref().map(|news| PollFd::new(news.as_fd(), PollFlags::POLLIN)));
         if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
-        let _ = poll(&mut watched, if wanted { PollTimeout::NONE } else { PollTimeout::ZERO });
+        let _ = poll(&mut watched, if waits { PollTimeout::NONE } else { PollTimeout::ZERO });
+        let mut handover = false;
         while let Ok(Some(signal)) = post.signals.read_signal() {
-            if signal.ssi_signo != Signal::SIGCHLD as u32 {
+            if signal.ssi_signo == HANDOVER as u32 {
+                handover = true;
+            } else if signal.ssi_signo != Signal::SIGCHLD as u32 {
                 log::info!("ended by a signal");
                 wanted = false;
             }
+        }
+        if handover && wanted {
+            return End::Handover;
         }
         let state = waitpid(worker, Some(WaitPidFlag::WNOHANG));
         // After that: what a worker says before its end is heard.

@@ -10,6 +10,8 @@ pub(super) enum End {
     Over(i32),
     /// Before its time.
     Died(Signal),
+    /// Not at all: another program is to take over.
+    Handover,
 }
 
 /// How often there may be another worker: a request that kills every one must not go on for ever.
@@ -21,6 +23,11 @@ pub(super) struct Lives {
 }
 
 impl Lives {
+    /// Of a drive that has been served before.
+    pub(super) fn resumed() -> Self {
+        Self { begun: Some(Instant::now()), short: 0 }
+    }
+
     /// A life so short was perhaps ended by its first request.
     const SHORT: Duration = Duration::from_millis(250);
     /// After so many, one after another, the drive is given up.

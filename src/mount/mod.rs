@@ -6,7 +6,9 @@
 mod drive;
 mod error;
 mod fusermount;
+mod handover;
 mod holder;
+mod holders;
 mod kernel;
 mod lives;
 mod read_ahead;
@@ -26,9 +28,11 @@ use nix::errno::Errno;
 
 pub use drive::Drive;
 pub use error::{Kind, MountError};
-pub use holder::{block_signals, run_in_background, run_in_foreground, unblock_signals};
+pub use handover::{Handover, Origin, program};
+pub use holder::{block_signals, resume, run_in_background, run_in_foreground, unblock_signals};
+pub use holders::{Holder, holder};
 pub use sandbox::{Confinement, enter as enter_sandbox};
-pub use server::{Event, Idleness, Observer, Server, Standing};
+pub use server::{Event, Idleness, Legacy, Observer, Server, Standing};
 pub use state::{State, is_stale, state};
 pub use unmount::{absolute, unmount, wait_for_holder};
 pub use worker::{RENEWAL, RENEWAL_OF_ANOTHER};

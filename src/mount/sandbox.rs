@@ -188,10 +188,11 @@ fn forbid_calls(confinement: Confinement) -> io::Result<()> {
     let is_thread =
         SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread).map_err(other)?;
     rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread]).map_err(other)?]);
-    install(rules, SeccompAction::Errno(libc::EPERM.cast_unsigned()), SeccompAction::Allow, architecture)?;
-    // What clone3 is to do can't be looked at from a filter; told that there is none, libraries use clone.
-    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    install(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.cast_unsigned()), architecture)
+    // What clone3 is to do can't be looked at from a filter; told that there is none, libraries use clone. First, as
+    // the other filter allows no further ones.
+    let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    install(clone3, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.cast_unsigned()), architecture)?;
+    install(rules, SeccompAction::Errno(libc::EPERM.cast_unsigned()), SeccompAction::Allow, architecture)
 }
 
 fn install(

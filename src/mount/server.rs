@@ -1,5 +1,6 @@
 //! What holder and worker need of whoever serves a drive, and whom they tell of it.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -23,6 +24,12 @@ pub trait Server {
     /// the image that was mounted, and not another that was put in its place.
     fn renew(&mut self, was_first: bool);
 
+    /// What another program needs for going on; `None` when none can.
+    ///
+    /// # Errors
+    /// When descriptors are short.
+    fn legacy(&self) -> io::Result<Option<Legacy>>;
+
     /// What a worker may do beside serving.
     fn confinement(&self) -> Confinement;
 
@@ -34,6 +41,21 @@ pub trait Server {
     /// # Errors
     /// When the drive can't be served (any more).
     fn serve(&self, takes_over: bool) -> io::Result<()>;
+}
+
+/// What a server leaves to one of another program.
+#[derive(Debug, Default)]
+pub struct Legacy {
+    /// The connection to the kernel.
+    pub queues: Vec<OwnedFd>,
+    /// The image, where that is a file.
+    pub image: Option<File>,
+    /// Which version of it was read: bytes, seconds and nanoseconds.
+    pub version: Option<(u64, i64, i64)>,
+    /// How often it has been read anew.
+    pub generation: u64,
+    /// The generations that were of the same image.
+    pub kin: Vec<u64>,
 }
 
 /// How long a drive may be without a user, and the clock that tells how long it is. Users are not seen as long as

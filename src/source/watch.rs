@@ -2,9 +2,8 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +28,11 @@ pub struct Version {
 }
 
 impl Version {
+    /// Bytes, seconds and nanoseconds.
+    pub fn parts(self) -> (u64, i64, i64) {
+        (self.size, self.modified.0, self.modified.1)
+    }
+
     fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
     }
@@ -53,13 +57,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// `path`: the name of the file, of which the kernel tells what happens to it.
+    /// Of an open file; its name may be that of another by now.
     ///
     /// # Errors
     /// When the file can't be asked.
-    pub fn new(file: Arc<File>, path: &Path) -> io::Result<Self> {
+    pub fn new(file: Arc<File>) -> io::Result<Self> {
         let version = Version::of(&file.metadata()?);
-        let events = events(path).inspect_err(|error| log::debug!("changes are looked for: {error}")).ok();
+        let events = events(&file).inspect_err(|error| log::debug!("changes are looked for: {error}")).ok();
         Ok(Self { file, version, events, gone: false })
     }
 
@@ -70,6 +74,11 @@ impl Watch {
     pub fn renew(&mut self) -> io::Result<()> {
         self.version = Version::of(&self.file.metadata()?);
         Ok(())
+    }
+
+    /// The version that changes are told of.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// Waits for the next change.
@@ -151,20 +160,21 @@ impl Watch {
     }
 }
 
-fn events(path: &Path) -> nix::Result<Inotify> {
+fn events(file: &File) -> nix::Result<Inotify> {
     let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
     let wanted = AddWatchFlags::IN_MODIFY
         | AddWatchFlags::IN_ATTRIB
         | AddWatchFlags::IN_CLOSE_WRITE
         | AddWatchFlags::IN_MOVE_SELF
         | AddWatchFlags::IN_DELETE_SELF;
-    events.add_watch(path, wanted)?;
+    events.add_watch(format!("/proc/self/fd/{}", file.as_raw_fd()).as_str(), wanted)?;
     Ok(events)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use std::fs::{OpenOptions, remove_file, write};
     use std::sync::mpsc::channel;
     use std::thread;
@@ -175,7 +185,7 @@ mod tests {
         let path = directory.path().join("x.iso");
         write(&path, [1; 4096]).unwrap();
         let file = File::open(&path).unwrap();
-        let mut watch = Watch::new(Arc::new(file), &path).unwrap();
+        let mut watch = Watch::new(Arc::new(file)).unwrap();
         let (sender, receiver) = channel();
         thread::spawn(move || {
             while let Ok(change) = watch.wait() {

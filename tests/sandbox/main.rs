@@ -44,7 +44,9 @@ fn main() -> io::Result<()> {
     refused("create", File::create("/tmp/mount-iso-sandbox-must-not-be").map(drop));
     refused("write", File::options().write(true).open(&path).map(drop));
     refused("remove", std::fs::remove_file(&path));
-    refused("run", Command::new("/bin/true").status().map(drop));
+    // Refused as a process, and not only as a program, which Landlock would do.
+    let run = Command::new("/bin/true").status().err().and_then(|error| error.raw_os_error());
+    assert_eq!(run, Some(libc::EPERM), "run");
     refused("connect", UnixStream::connect("/dev/log").map(drop));
     refused("connect", TcpStream::connect("127.0.0.1:9").map(drop));
     refused("kill", nix::sys::signal::kill(nix::unistd::getppid(), None).map_err(io::Error::from));

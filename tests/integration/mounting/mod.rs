@@ -9,6 +9,7 @@ mod library;
 mod names;
 mod open;
 mod places;
+mod restart;
 pub mod rig;
 mod takeover;
 mod times;

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use super::rig::{Rig, User, eventually};
 
 /// Whether the kernel gives unanswered requests to another process.
-fn resends() -> bool {
+pub fn resends() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut parts = release.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (parts.next().unwrap(), parts.next().unwrap());
@@ -29,7 +29,7 @@ fn kills() -> usize {
 }
 
 /// An image with one file of 24 MiB, each 8 bytes of which tell their place.
-fn big(rig: &Rig) {
+pub fn big(rig: &Rig) {
     let content: Vec<u8> = (0..3 * 1024 * 1024_u64).flat_map(u64::to_le_bytes).collect();
     fs::write(rig.path("content/numbers"), content).unwrap();
     let made = Command::new("xorriso")
@@ -40,7 +40,7 @@ fn big(rig: &Rig) {
 }
 
 /// Reads here and there until told to stop, past what the kernel remembers; every byte must be right.
-fn read(path: &Path, seed: u64, stop: &AtomicBool) -> u64 {
+pub fn read(path: &Path, seed: u64, stop: &AtomicBool) -> u64 {
     let file = File::open(path).unwrap();
     let mut state = seed;
     let mut reads = 0;

@@ -1,0 +1,62 @@
+//! `mount-iso resume`: what a holder that is to become this program calls; nobody else does.
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+
+use clap::{Args, Parser};
+use log::LevelFilter;
+
+use super::exit::{Code, Failure};
+use super::plan::{self, Plan};
+use super::{Cli, Verb, helper, library, log as logging, mount, open, verb};
+use crate::mount::Handover;
+
+/// Go on with a drive of another version
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The descriptor that tells of it
+    #[arg(value_name = "N")]
+    pub state: RawFd,
+
+    /// Only see whether it would work
+    #[arg(long)]
+    pub check: bool,
+
+    /// The command that mounted it
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+pub fn run(args: &ResumeArgs) -> Result<Code, Failure> {
+    let (mut plan, level) = plan_of(&args.command)?;
+    let handover = Handover::take(args.state, args.command.clone())
+        .map_err(|error| Failure::new(Code::Failure, error.to_string()).hint("unmount the drive, and mount it anew"))?;
+    plan.adopt(&handover.origin);
+    if args.check {
+        return plan::content_again(&plan, &handover.legacy).map(|_| Code::Success);
+    }
+    logging::start(level);
+    if !plan.foreground || plan.options.mount.log.is_some() {
+        let file = plan.options.mount.log.as_ref().and_then(|path| logging::open(path).ok());
+        logging::leave_terminal(file);
+    }
+    plan::resume(plan, handover).inspect_err(|failure| log::error!("{failure}"))
+}
+
+/// What a command that mounts was to do, and how much it was to tell.
+fn plan_of(command: &[OsString]) -> Result<(Plan, LevelFilter), Failure> {
+    if let Some(kind) = helper::kind(command) {
+        return helper::plan(kind, command.get(1..).unwrap_or_default());
+    }
+    let unknown =
+        |reason: String| Failure::new(Code::Usage, format!("the command that mounted is not understood: {reason}"));
+    let cli = Cli::try_parse_from(verb::supplied(command.to_vec())).map_err(|error| unknown(error.to_string()))?;
+    let level = logging::level(if cli.verb.debugs() { 2 } else { cli.verbose }, cli.quiet);
+    let plan = match &cli.verb {
+        Verb::Mount(args) => mount::plan(args)?,
+        Verb::Library(args) => library::plan(args)?,
+        Verb::Open(args) => open::plan(args.images.first().ok_or_else(|| unknown("it names no image".to_owned()))?),
+        _ => return Err(unknown("it does not mount".to_owned())),
+    };
+    Ok((plan, level))
+}
