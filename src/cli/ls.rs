@@ -14,7 +14,7 @@ use super::options::ImageArgs;
 use super::output::{self, JsonArray, Stop};
 use crate::error::{Error, Result as DiscResult};
 use crate::limits::MAX_DEPTH;
-use crate::tree::{Presentation, Tree};
+use crate::tree::{Presentation, Tree, missing};
 use crate::volume::{FileType, Node, NodeId};
 
 /// Lists the files of an image; times are in UTC, owners are numbers
@@ -182,6 +182,9 @@ impl Lister<'_, '_> {
 
     fn entries(&mut self, path: &[u8], id: NodeId) -> DiscResult<Vec<Item>> {
         let directory = self.tree.directory(id)?;
+        if let Some(error) = missing(&directory, id) {
+            self.messages.error(path, &error);
+        }
         let mut items: Vec<Item> = directory
             .iter()
             .map(|entry| {

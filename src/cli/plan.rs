@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
@@ -20,7 +19,6 @@ use super::sd_notify::Notifier;
 use super::verify;
 use crate::fuse::{Renewal, Service};
 use crate::mount::{self, Confinement, Drive, Handover, Kind, Legacy, MountError, Origin, Request, Standing, table};
-use crate::source::Watch;
 use crate::sys;
 use crate::tree::{Presentation, Tree};
 
@@ -222,33 +220,27 @@ fn service(plan: &Plan, content: Content) -> Service {
 
 /// How the image is watched and read anew; `None` for what is no file: a disc in a drive is another disc.
 fn renewal(image: io::Result<File>, path: &Path, options: &Options) -> Option<Renewal> {
-    let opened = image.and_then(|file| {
-        if !file.metadata()?.is_file() {
-            return Ok(None);
-        }
-        let file = Arc::new(file);
-        Ok(Some((Watch::new(Arc::clone(&file))?, file)))
-    });
-    let (watch, file) = match opened {
-        Ok(opened) => opened?,
-        Err(error) => {
-            log::warn!("{}: changes of the image will not be noticed: {error}", shown(path));
-            return None;
-        }
-    };
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let options = options.clone();
-    let same = Arc::clone(&file);
-    let reopen = move || {
-        let opened = image::reopen(&same, &path, &options).and_then(|opened| {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (name, options) = (absolute.clone(), options.clone());
+    let reopen = move |file: &File| {
+        let opened = image::reopen(file, &name, &options).and_then(|opened| {
             if options.mount.verify {
-                verify::before_mounting(&path, &opened)?;
+                verify::before_mounting(&name, &opened)?;
             }
             Ok(opened)
         });
         opened.map(|opened| (opened.tree, opened.presentation)).map_err(|failure| failure.message)
     };
-    Some(Renewal::new(watch, file, Box::new(reopen)))
+    let renewal = image.and_then(|file| {
+        if !file.metadata()?.is_file() {
+            return Ok(None);
+        }
+        Renewal::new(file, absolute, Box::new(reopen)).map(Some)
+    });
+    renewal.unwrap_or_else(|error| {
+        log::warn!("{}: changes of the image will not be noticed: {error}", shown(path));
+        None
+    })
 }
 
 /// Whether nothing was asked for that changes what a drive shows.

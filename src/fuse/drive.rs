@@ -269,6 +269,10 @@ impl Drive {
                 packer.dirent(inode.shown, position, kind, &entry.name);
             }
         }
+        // Names may be missing, which a listing that just ends would not tell.
+        if packer.len() == 0 && listing.has_gap() {
+            return Err(Errno::EIO);
+        }
         if let (Some(gifts), true, Listing::Directory(directory)) = (&self.gifts, plus, &listing) {
             gifts.listed(id, directory);
         }
@@ -365,6 +369,10 @@ struct Entry<'a> {
 
 impl Listing<'_> {
     /// The entry at a position behind `.` and `..`.
+    fn has_gap(&self) -> bool {
+        matches!(self, Self::Directory(directory) if directory.gap().is_some())
+    }
+
     fn entry(&self, position: u64) -> Option<Entry<'_>> {
         match self {
             Self::Directory(directory) => {

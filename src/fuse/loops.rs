@@ -95,7 +95,7 @@ impl Loops {
             if self.busy.fetch_add(1, Ordering::SeqCst) + 1 >= self.running.load(Ordering::SeqCst) {
                 self.call_for_relief();
             }
-            let next = self.drive.answer(&request, Reply::new(queue, request.unique), &mut scratch);
+            let next = self.drive.answer(&request, Reply::new(queue, request.unique, &self.activity), &mut scratch);
             self.busy.fetch_sub(1, Ordering::SeqCst);
             self.answered.fetch_add(1, Ordering::SeqCst);
             if next == Next::End {

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::mount::{Confinement, Idleness, Legacy, RENEWAL, RENEWAL_OF_ANOTHER, Server};
+use crate::mount::{Confinement, Idleness, Legacy, RENEWAL, RENEWAL_OF_ANOTHER, Server, Whereabouts};
 use crate::source::Version;
 use crate::tree::{Presentation, Tree};
-pub use activity::Activity;
+pub use activity::{Activity, Listener};
 use attr::{FOREVER, Inodes, Kin};
 use connection::Connection;
 use drive::Drive;
@@ -96,7 +96,7 @@ impl Service {
         let former = || (Arc::clone(&self.tree), self.presentation.clone());
         let Some(renewal) = self.renewal.as_ref().filter(|_| self.generation > 0) else { return former() };
         renewal.begin();
-        match (renewal.reopen)() {
+        match renewal.reopen() {
             Ok((tree, presentation)) => (Arc::new(tree), presentation),
             Err(reason) => {
                 log::warn!("{reason}: what is readable of the former image stays");
@@ -141,6 +141,22 @@ impl Server for Service {
         self.restarts
             && self.tree.parts().is_none()
             && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+    }
+
+    fn tell_of_failures(&self, listener: Listener) {
+        self.activity.listen(listener);
+    }
+
+    fn search(&self) -> Whereabouts {
+        self.renewal.as_ref().map_or(Whereabouts::Here, Renewal::search)
+    }
+
+    fn follow(&mut self) -> io::Result<()> {
+        if let Some(renewal) = &mut self.renewal {
+            renewal.follow()?;
+            self.renew(true);
+        }
+        Ok(())
     }
 
     fn legacy(&self) -> io::Result<Option<Legacy>> {

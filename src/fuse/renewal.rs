@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -13,6 +14,7 @@ use nix::errno::Errno;
 use super::attr::Packer;
 use super::connection::Connection;
 use super::reply::{Notice, notify};
+use crate::mount::Whereabouts;
 use crate::source::{Change, Version, Watch};
 use crate::sys;
 use crate::tree::{Presentation, Tree};
@@ -37,16 +39,18 @@ fn descriptors(file: &File) -> Vec<Vec<u8>> {
     DESCRIPTORS.into_iter().map(read).collect()
 }
 
-/// Gives the tree of the image as it is now, or why it can't be had.
-pub type Reopen = Box<dyn Fn() -> Result<(Tree, Presentation), String> + Send + Sync>;
+/// Gives the tree of the image in a file as it is now, or why it can't be had.
+pub type Reopen = Box<dyn Fn(&File) -> Result<(Tree, Presentation), String> + Send + Sync>;
 
 /// Watches the image, and reads it anew.
 pub struct Renewal {
     watch: Mutex<Option<Watch>>,
     file: Arc<File>,
+    /// The name that the image was found by; absolute.
+    path: PathBuf,
     /// What the image's descriptors were when it was mounted.
     descriptors: Vec<Vec<u8>>,
-    pub reopen: Reopen,
+    reopen: Reopen,
 }
 
 impl fmt::Debug for Renewal {
@@ -57,16 +61,62 @@ impl fmt::Debug for Renewal {
 
 impl Renewal {
     /// `file`: the image that is watched.
-    pub fn new(watch: Watch, file: Arc<File>, reopen: Reopen) -> Self {
+    ///
+    /// # Errors
+    /// When the file can't be asked.
+    pub fn new(file: File, path: PathBuf, reopen: Reopen) -> io::Result<Self> {
+        let file = Arc::new(file);
+        let watch = Mutex::new(Some(Watch::new(Arc::clone(&file))?));
         let descriptors = descriptors(&file);
-        Self { watch: Mutex::new(Some(watch)), file, descriptors, reopen }
+        Ok(Self { watch, file, path, descriptors, reopen })
+    }
+
+    /// Reads the image anew.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    pub fn reopen(&self) -> Result<(Tree, Presentation), String> {
+        (self.reopen)(&self.file)
+    }
+
+    /// Where the image is after its medium has failed: a stick that was taken out and put in again, or a network file
+    /// system that was mounted anew, has it in another file of the same name.
+    pub fn search(&self) -> Whereabouts {
+        let Ok(found) = File::open(&self.path) else { return Whereabouts::Lost };
+        let identity = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino(), metadata.is_file()));
+        match (identity(&found), identity(&self.file)) {
+            (Ok(found), Ok(own)) if found == own => Whereabouts::Here,
+            (Ok((_, _, true)), _) if self.is_first_in(&found) => Whereabouts::Elsewhere,
+            _ => Whereabouts::Lost,
+        }
+    }
+
+    /// Goes on with the file that has the image's name now.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub fn follow(&mut self) -> io::Result<()> {
+        let file = Arc::new(File::open(&self.path)?);
+        self.watch = Mutex::new(Some(Watch::new(Arc::clone(&file))?));
+        self.file = file;
+        Ok(())
     }
 
     /// Whether the image is the one that was mounted, as far as it is there, and not another in its place. What says
     /// who it is are its volume descriptors, with their dates.
     pub fn is_first(&self) -> bool {
-        let now = descriptors(&self.file);
-        self.descriptors.iter().zip(&now).all(|(before, now)| {
+        self.resembles(&descriptors(&self.file))
+    }
+
+    /// Whether another file has all of that.
+    fn is_first_in(&self, file: &File) -> bool {
+        let now = descriptors(file);
+        let lengths = |all: &[Vec<u8>]| all.iter().map(Vec::len).collect::<Vec<_>>();
+        lengths(&now) == lengths(&self.descriptors) && self.resembles(&now)
+    }
+
+    fn resembles(&self, now: &[Vec<u8>]) -> bool {
+        self.descriptors.iter().zip(now).all(|(before, now)| {
             let both = before.len().min(now.len());
             before.get(..both) == now.get(..both)
         })

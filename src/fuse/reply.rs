@@ -6,19 +6,21 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::sys::uio::writev;
 
+use super::activity::Activity;
+
 /// Bytes before every answer and message (`struct fuse_out_header`).
 const HEADER: usize = 16;
 
 /// The one answer that a request gets.
-#[derive(Debug)]
 pub struct Reply<'a, D> {
     device: &'a D,
     unique: u64,
+    activity: &'a Activity,
 }
 
 impl<'a, D: AsFd> Reply<'a, D> {
-    pub fn new(device: &'a D, unique: u64) -> Self {
-        Self { device, unique }
+    pub fn new(device: &'a D, unique: u64, activity: &'a Activity) -> Self {
+        Self { device, unique, activity }
     }
 
     pub fn data(self, body: &[u8]) {
@@ -26,6 +28,9 @@ impl<'a, D: AsFd> Reply<'a, D> {
     }
 
     pub fn error(self, errno: Errno) {
+        if errno == Errno::EIO {
+            self.activity.failed();
+        }
         self.send(-(errno as i32), &[]);
     }
 
@@ -38,6 +43,7 @@ impl<'a, D: AsFd> Reply<'a, D> {
                 // The body lies in a memory map whose file has shrunk or whose medium fails (EFAULT): the reader
                 // must get an error. Where the kernel has ended the request by itself this one finds none.
                 log::warn!("an answer of {} bytes could not be given: {}", body.len(), reason.desc());
+                self.activity.failed();
                 let _ = send(self.device, -(Errno::EIO as i32), self.unique, &[]);
             }
         }

@@ -24,9 +24,10 @@ use super::handover::{Former, Handover, Holding, Origin, hand_over};
 use super::holders::told;
 use super::lives::{End, Lives};
 use super::read_ahead;
+use super::search::Search;
 use super::server::{Event, Observer, Server, Standing};
 use super::watcher::{over, watch};
-use super::worker::{RENEWAL, RENEWAL_OF_ANOTHER, work};
+use super::worker::{FAILURE, RENEWAL, RENEWAL_OF_ANOTHER, work};
 use crate::sys;
 
 /// The end of a worker that has a moment to end by itself.
@@ -201,11 +202,7 @@ fn hold(
         let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         // Without the byte that says so, and nobody holding the other end: the holder has been killed.
         let pulse = pipe2(OFlag::O_CLOEXEC)?;
-        // Only where a worker has something to tell: descriptors may be few.
-        let (news, teller) = match server.idleness() {
-            Some(_) => pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map(|(ours, its)| (Some(ours), Some(its)))?,
-            None => (None, None),
-        };
+        let (news, teller) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         // Who kills all that is called mount-iso does not mean the watcher.
         let name = sys::name()?;
         prctl::set_name(c"iso-watcher")?;
@@ -213,7 +210,7 @@ fn hold(
         if !matches!(side, Ok(ForkResult::Child)) {
             prctl::set_name(&name)?;
         }
-        Ok((signals, pulse, news.map(File::from), teller.map(File::from), side?))
+        Ok((signals, pulse, File::from(news), File::from(teller), side?))
     })();
     let prepared = match prepared {
         Ok((signals, (pulse, theirs), news, teller, ForkResult::Child)) => {
@@ -253,15 +250,14 @@ fn hold(
         }
         Past::Former(origin, former) => {
             // What it was asked and has not answered is asked again of the next one.
-            let _ = kill(former.worker, Signal::SIGKILL);
-            let _ = waitpid(former.worker, None);
+            finish(former.worker);
             over(&former.pulse);
             let _ = waitpid(former.watcher, None);
             log::info!("goes on as version {}", env!("CARGO_PKG_VERSION"));
             (origin, Lives::resumed())
         }
     };
-    let mut post = Post { signals, news, watcher, observer, refusal: None };
+    let mut post = Post { signals, news, watcher, observer, search: Search::default(), refusal: None };
     loop {
         let takes_over = lives.begun();
         let worker = match sys::fork() {
@@ -276,7 +272,7 @@ fn hold(
         // wait for that.
         let wanted = takes_over || (post.observer)(Event::Ready).is_ok();
         let end = loop {
-            match supervise(&mut drive, worker, &mut post, wanted) {
+            match supervise(&mut drive, &server, worker, &mut post, wanted) {
                 End::Handover => {
                     let holding =
                         Holding { drive: &drive, origin: &origin, worker, watcher: post.watcher, pulse: &pulse };
@@ -285,6 +281,14 @@ fn hold(
                 end => break end,
             }
         };
+        if let End::Found = end {
+            log::warn!("the image is back in another file: it is read there");
+            finish(worker);
+            if let Err(error) = server.follow() {
+                log::error!("the image can't be read where it was found: {error}");
+            }
+            continue;
+        }
         match end {
             End::Died(how) if server.can_take_over() && drive.is_connected() && lives.another(how) => {
                 log::error!("the serving process was ended by {how}: another takes over");
@@ -295,7 +299,7 @@ fn hold(
                 continue;
             }
             End::Died(how) => log::error!("the serving process was ended by {how}: unmounting"),
-            End::Over(_) | End::Handover => {}
+            End::Over(_) | End::Found | End::Handover => {}
         }
         post.ending();
         // The queues, too: whoever still waits for an answer gets an error.
@@ -311,9 +315,10 @@ fn hold(
 /// Where the holder hears of something, and whom it tells.
 struct Post {
     signals: SignalFd,
-    news: Option<File>,
+    news: File,
     watcher: Pid,
     observer: Observer,
+    search: Search,
     /// Why no other program took over, for whoever wanted that.
     refusal: Option<File>,
 }
@@ -338,9 +343,14 @@ impl Post {
     /// What the worker has said.
     fn read_news(&mut self, drive: &Drive) {
         let mut word = [0; 1];
-        while self.news.as_mut().is_some_and(|news| matches!(news.read(&mut word), Ok(1))) {
-            if drive.unmount_unused() {
-                log::info!("nobody has used the drive: unmounted");
+        while matches!(self.news.read(&mut word), Ok(1)) {
+            match word[0] {
+                FAILURE => self.search.wish(),
+                _ => {
+                    if drive.unmount_unused() {
+                        log::info!("nobody has used the drive: unmounted");
+                    }
+                }
             }
         }
     }
@@ -353,13 +363,14 @@ impl Post {
     }
 
     fn ending(&mut self) {
+        self.search.stop();
         // There is nobody left to be told of an error.
         let _ = (self.observer)(Event::Ending);
     }
 }
 
 /// The holder: waits until the worker has ended or a signal asks for the end.
-fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> End {
+fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Post, wanted: bool) -> End {
     let mut wanted = wanted;
     // Becomes readable (POLLPRI) whenever something is mounted or unmounted.
     let table = drive.point.as_ref().filter(|point| point.made).and_then(|_| File::open("/proc/self/mountinfo").ok());
@@ -368,11 +379,12 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> E
     loop {
         let waits = wanted && !std::mem::take(&mut look_first);
         let mut watched = vec![PollFd::new(post.signals.as_fd(), PollFlags::POLLIN)];
-        watched.extend(post.news.as_ref().map(|news| PollFd::new(news.as_fd(), PollFlags::POLLIN)));
+        watched.push(PollFd::new(post.news.as_fd(), PollFlags::POLLIN));
         if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
-        let _ = poll(&mut watched, if waits { PollTimeout::NONE } else { PollTimeout::ZERO });
+        let limit = if waits { post.search.pause() } else { Some(Duration::ZERO) };
+        let _ = poll(&mut watched, limit.map_or(PollTimeout::NONE, |limit| limit.try_into().unwrap_or(PollTimeout::MAX)));
         let mut handover = false;
         while let Ok(Some(signal)) = post.signals.read_signal() {
             if signal.ssi_signo == HANDOVER as u32 {
@@ -399,6 +411,9 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> E
             end(worker);
             return End::Over(0);
         }
+        if server.can_take_over() && post.search.goes_on(server) {
+            return End::Found;
+        }
         // No zombie is to be left of one that was killed.
         let _ = waitpid(post.watcher, Some(WaitPidFlag::WNOHANG));
         // Unmounted here, while files of it are still open or another name space has a copy: the directory can go.
@@ -407,6 +422,12 @@ fn supervise(drive: &mut Drive, worker: Pid, post: &mut Post, wanted: bool) -> E
             point.remove();
         }
     }
+}
+
+/// Ends a worker, unless the kernel keeps it: then it is not waited for.
+fn finish(worker: Pid) {
+    let _ = kill(worker, Signal::SIGKILL);
+    end(worker);
 }
 
 /// Waits for the worker, which ends when its drive is unmounted; not forever, as files may still be open.
@@ -419,5 +440,6 @@ fn end(worker: Pid) {
         }
     }
     let _ = kill(worker, Signal::SIGKILL);
-    let _ = waitpid(worker, None);
+    std::thread::sleep(Duration::from_millis(5));
+    let _ = waitpid(worker, Some(WaitPidFlag::WNOHANG));
 }

@@ -10,6 +10,8 @@ pub(super) enum End {
     Over(i32),
     /// Before its time.
     Died(Signal),
+    /// Not at all: the image has been found elsewhere.
+    Found,
     /// Not at all: another program is to take over.
     Handover,
 }

@@ -24,6 +24,18 @@ pub trait Server {
     /// the image that was mounted, and not another that was put in its place.
     fn renew(&mut self, was_first: bool);
 
+    /// In a worker: whom to tell when something of the image could not be read.
+    fn tell_of_failures(&self, listener: Box<dyn Fn() + Send + Sync>);
+
+    /// In a process of its own, as it may have to wait: where the image is after a failure.
+    fn search(&self) -> Whereabouts;
+
+    /// In the holder: the next worker is to read the image where it was found.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn follow(&mut self) -> io::Result<()>;
+
     /// What another program needs for going on; `None` when none can.
     ///
     /// # Errors
@@ -56,6 +68,17 @@ pub struct Legacy {
     pub generation: u64,
     /// The generations that were of the same image.
     pub kin: Vec<u64>,
+}
+
+/// Where an image is after its medium has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// Where it was; what fails is the medium.
+    Here,
+    /// Under its name there is another file with the same image.
+    Elsewhere,
+    /// Its name is gone, or that of something else.
+    Lost,
 }
 
 /// How long a drive may be without a user, and the clock that tells how long it is. Users are not seen as long as

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sandbox;
@@ -9,7 +10,9 @@ use super::server::{Idleness, Server};
 use crate::sys;
 
 /// What a worker tells its holder, over a pipe: nobody uses the drive.
-const IDLE: u8 = b'i';
+pub(super) const IDLE: u8 = b'i';
+/// The same: something of the image could not be read.
+pub(super) const FAILURE: u8 = b'f';
 
 /// The end of a worker that asks for another which reads the image anew.
 pub const RENEWAL: i32 = 75;
@@ -17,7 +20,7 @@ pub const RENEWAL: i32 = 75;
 pub const RENEWAL_OF_ANOTHER: i32 = 76;
 
 /// The worker: serves until the drive is unmounted.
-pub(super) fn work(server: &impl Server, takes_over: bool, teller: Option<File>, report: Option<File>) -> i32 {
+pub(super) fn work(server: &impl Server, takes_over: bool, teller: File, report: Option<File>) -> i32 {
     sys::map_large_allocations();
     // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
     std::panic::set_hook(Box::new(|panic| {
@@ -25,7 +28,11 @@ pub(super) fn work(server: &impl Server, takes_over: bool, teller: Option<File>,
         std::process::abort();
     }));
     sandbox::enter(server.confinement());
-    if let (Some(idleness), Some(teller)) = (server.idleness(), teller) {
+    let teller = Arc::new(teller);
+    let other = Arc::clone(&teller);
+    // A pipe that is full says it already.
+    server.tell_of_failures(Box::new(move || drop((&*other).write_all(&[FAILURE]))));
+    if let Some(idleness) = server.idleness() {
         let thread = std::thread::Builder::new().name("idle".to_owned());
         if let Err(error) = thread.spawn(move || watch_use(&idleness, &teller)) {
             log::error!("cannot start a thread: {error}");

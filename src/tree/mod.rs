@@ -148,11 +148,7 @@ impl Tree {
         let entries = self.directory(directory)?;
         match entries.find(name) {
             Some(entry) => Ok(entry.id),
-            None if entries.gap().is_some() => {
-                let source = std::io::Error::other("a part of the directory is lost");
-                Err(Error::Read { at: directory.get(), source })
-            }
-            None => Err(Error::NotFound),
+            None => Err(missing(&entries, directory).unwrap_or(Error::NotFound)),
         }
     }
 
@@ -244,3 +240,10 @@ impl Tree {
 fn split(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec)
 }
+/// Why a listing of a directory may lack names; `None` where it has all of them.
+pub fn missing(directory: &Directory, id: NodeId) -> Option<Error> {
+    directory.gap()?;
+    let source = std::io::Error::other("a part of the directory is lost: names are missing");
+    Some(Error::Read { at: id.get(), source })
+}
+

@@ -16,7 +16,7 @@ pub struct Step {
     pub depth: usize,
     /// The node, or why it can't be had.
     pub node: Result<Node>,
-    /// Of a directory: why its entries do not follow.
+    /// Of a directory: why its entries do not follow, or not all of them.
     pub closed: Option<Error>,
 }
 
@@ -56,8 +56,9 @@ impl<'a> Walk<'a> {
             return Err(Error::Loop);
         }
         let directory = self.tree.directory(id)?;
+        let missing = super::missing(&directory, id);
         self.open.push(Open { directory, next: 0, path: path.to_vec() });
-        Ok(())
+        missing.map_or(Ok(()), Err)
     }
 }
 

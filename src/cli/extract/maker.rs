@@ -19,7 +19,7 @@ use super::report::{Entry, Report, Word};
 use super::selection::Selection;
 use super::stack::{Frame, Stack};
 use crate::limits::MAX_DEPTH;
-use crate::tree::Tree;
+use crate::tree::{Tree, missing};
 use crate::volume::{FileType, NodeId};
 
 /// Bytes from which on several threads copy one file.
@@ -106,6 +106,9 @@ impl<'a, 'r, 'm> Maker<'a, 'r, 'm> {
         let root = self.tree.root();
         match self.tree.directory(root).and_then(|found| Ok((found, self.tree.node(root)?))) {
             Ok((directory, node)) => {
+                if let Some(error) = missing(&directory, root) {
+                    self.say(Vec::new(), Word::Error(error));
+                }
                 self.visited.insert(root);
                 let mut stack = Stack::new(Arc::clone(&self.target));
                 stack.push(Frame {
@@ -181,7 +184,12 @@ impl<'a, 'r, 'm> Maker<'a, 'r, 'm> {
             return self.say(path, Word::Failure(what.to_owned(), None));
         }
         let listed = match self.tree.directory(node.id) {
-            Ok(listed) => Some(listed),
+            Ok(listed) => {
+                if let Some(error) = missing(&listed, node.id) {
+                    self.say(path.clone(), Word::Error(error));
+                }
+                Some(listed)
+            }
             Err(error) => {
                 self.say(path.clone(), Word::Error(error));
                 None

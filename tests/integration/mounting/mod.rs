@@ -6,6 +6,7 @@ mod changes;
 mod ends;
 mod helper;
 mod library;
+mod media;
 mod names;
 mod open;
 mod places;
