@@ -1,5 +1,6 @@
 //! `mount-iso library`: a folder of images as one drive.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,11 +78,17 @@ pub fn plan(args: &LibraryArgs) -> Result<Plan, Failure> {
     })
 }
 
-/// The folder as a tree. No image is opened.
+/// The folder as a tree. No image is opened. `ledger`: what another program has left of it.
 ///
 /// # Errors
 /// When the folder can't be read, or the drive would lie in it and so show itself.
-pub fn open(folder: &Path, directory: Option<&Path>, options: &Options, idle: Duration) -> Result<Content, Failure> {
+pub fn open(
+    folder: &Path,
+    directory: Option<&Path>,
+    options: &Options,
+    idle: Duration,
+    ledger: Option<File>,
+) -> Result<Content, Failure> {
     let failed = |reason: String| Failure::new(Code::Failure, format!("{}: {reason}", shown(folder)));
     let path = std::fs::canonicalize(folder)
         .map_err(|error| failed(error.to_string()).hint("name a folder that has images in it"))?;
@@ -93,7 +100,7 @@ pub fn open(folder: &Path, directory: Option<&Path>, options: &Options, idle: Du
     let cache = options.cache.unwrap_or(CACHE_BYTES);
     let options = options.clone();
     let opener: Opener = Box::new(move |image| image::volume(image, &options).map_err(|failure| failure.to_string()));
-    let library = Library::new(path, idle, opener)
+    let library = Library::new(path, idle, opener, ledger)
         .map_err(|error| failed(error.to_string()).hint("name a folder that you may read"))?;
     Ok(Content { tree: Tree::with_cache(Box::new(library), cache), presentation, renewal: None })
 }

@@ -145,7 +145,7 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
 /// Opens what is to be shown.
 fn content(plan: &Plan) -> Result<Content, Failure> {
     if let Some(idle) = plan.close_after {
-        return library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle);
+        return library::open(&plan.image, plan.directory.as_deref(), &plan.options, idle, None);
     }
     let opened = image::open(&plan.image, &plan.options)?;
     if plan.options.mount.verify {
@@ -160,6 +160,11 @@ fn content(plan: &Plan) -> Result<Content, Failure> {
 /// # Errors
 /// When that can't be read.
 pub fn content_again(plan: &Plan, legacy: &Legacy) -> Result<Content, Failure> {
+    if let (Some(idle), Some(ledger)) = (plan.close_after, &legacy.ledger) {
+        let failed = |error: io::Error| Failure::new(Code::System, error.to_string());
+        let ledger = ledger.try_clone().map_err(failed)?;
+        return library::open(&plan.image, None, &plan.options, idle, Some(ledger));
+    }
     let Some(file) = &legacy.image else { return content(plan) };
     let opened = image::reopen(file, &plan.image, &plan.options)?;
     let renewal = renewal(file.try_clone(), &plan.image, &plan.options);

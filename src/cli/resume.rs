@@ -18,6 +18,10 @@ pub struct ResumeArgs {
     #[arg(value_name = "N")]
     pub state: RawFd,
 
+    /// When it was handed over, which makes every such command another one
+    #[arg(value_name = "MOMENT")]
+    pub moment: String,
+
     /// Only see whether it would work
     #[arg(long)]
     pub check: bool,

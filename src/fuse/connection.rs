@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::unistd::read;
@@ -18,18 +19,18 @@ const BUFFER: usize = MAX_TRANSFER as usize + 4096;
 /// before the serving process is, so that they outlive it, and with them the requests.
 #[derive(Debug)]
 pub struct Connection {
-    queues: Vec<OwnedFd>,
+    queues: Vec<Arc<OwnedFd>>,
 }
 
 impl Connection {
     /// Queues beside the first one are not to be had where /dev/fuse can't be opened (as in a container that was
     /// given the open descriptor); then the loops share.
-    pub fn new(device: OwnedFd, loops: usize) -> Self {
+    pub fn new(device: Arc<OwnedFd>, loops: usize) -> Self {
         let mut queues = vec![device];
         while queues.len() < loops {
             let Some(first) = queues.first() else { break };
             match clone(first.as_fd()) {
-                Ok(another) => queues.push(another),
+                Ok(another) => queues.push(Arc::new(another)),
                 Err(error) => {
                     log::debug!("the event loops share a queue: {error}");
                     break;
@@ -40,21 +41,18 @@ impl Connection {
     }
 
     /// The queues that another program has left.
-    pub fn of_queues(queues: Vec<OwnedFd>) -> Self {
+    pub fn of_queues(queues: Vec<Arc<OwnedFd>>) -> Self {
         Self { queues }
     }
 
-    /// The same queues for another program.
-    ///
-    /// # Errors
-    /// When descriptors are short.
-    pub fn duplicate(&self) -> io::Result<Vec<OwnedFd>> {
-        self.queues.iter().map(OwnedFd::try_clone).collect()
+    /// The same queues, for another program.
+    pub fn queues(&self) -> Vec<Arc<OwnedFd>> {
+        self.queues.clone()
     }
 
     /// The queue of an event loop.
     pub fn queue(&self, number: usize) -> Option<&OwnedFd> {
-        self.queues.get(number.checked_rem(self.queues.len())?)
+        self.queues.get(number.checked_rem(self.queues.len())?).map(Arc::as_ref)
     }
 
     pub fn first(&self) -> Option<&OwnedFd> {

@@ -15,7 +15,7 @@ mod request;
 mod survey;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use std::time::Duration;
 use crate::mount::{Confinement, Idleness, Legacy, RENEWAL, RENEWAL_OF_ANOTHER, Server, Whereabouts};
 use crate::source::Version;
 use crate::tree::{Presentation, Tree};
+use crate::volume::Parts;
 pub use activity::{Activity, Listener};
 use attr::{FOREVER, Inodes, Kin};
 use connection::Connection;
@@ -130,17 +131,14 @@ impl Service {
 }
 
 impl Server for Service {
-    fn greet(&mut self, device: OwnedFd) -> io::Result<()> {
-        let protocol = handshake(std::os::fd::AsFd::as_fd(&device))?;
+    fn greet(&mut self, device: Arc<OwnedFd>) -> io::Result<()> {
+        let protocol = handshake(device.as_fd())?;
         self.agreed = Some((protocol, Arc::new(Connection::new(device, self.loops))));
         Ok(())
     }
 
     fn can_take_over(&self) -> bool {
-        // The numbers of a library's images are known to the worker alone that gave them.
-        self.restarts
-            && self.tree.parts().is_none()
-            && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
+        self.restarts && self.agreed.as_ref().is_some_and(|(protocol, _)| protocol.resends)
     }
 
     fn tell_of_failures(&self, listener: Listener) {
@@ -163,8 +161,9 @@ impl Server for Service {
         let Some((_, connection)) = self.agreed.as_ref().filter(|_| self.can_take_over()) else { return Ok(None) };
         let renewal = self.renewal.as_ref();
         Ok(Some(Legacy {
-            queues: connection.duplicate()?,
+            queues: connection.queues(),
             image: renewal.map(Renewal::image).transpose()?,
+            ledger: self.tree.parts().map(Parts::ledger).transpose()?,
             version: renewal.and_then(Renewal::version).map(Version::parts),
             generation: self.generation,
             // For the next program the image as it is now is the first.
@@ -199,6 +198,9 @@ impl Server for Service {
         // Where use is to be seen the kernel has to ask again now and then.
         let valid = self.idle_limit.map_or(FOREVER, |limit| limit.as_secs() / 4);
         let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, valid);
+        if let Some(parts) = tree.parts().filter(|_| takes_over) {
+            parts.recover().map_err(io::Error::other)?;
+        }
         if takes_over && let Some(queue) = connection.first() {
             // What the former process had been asked and had not answered.
             notify(queue, Notice::Resend, &[], &[])?;

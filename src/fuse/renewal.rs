@@ -83,7 +83,8 @@ impl Renewal {
     /// system that was mounted anew, has it in another file of the same name.
     pub fn search(&self) -> Whereabouts {
         let Ok(found) = File::open(&self.path) else { return Whereabouts::Lost };
-        let identity = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino(), metadata.is_file()));
+        let identity =
+            |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino(), metadata.is_file()));
         match (identity(&found), identity(&self.file)) {
             (Ok(found), Ok(own)) if found == own => Whereabouts::Here,
             (Ok((_, _, true)), _) if self.is_first_in(&found) => Whereabouts::Elsewhere,

@@ -5,11 +5,13 @@
 //! go, or are replaced by others, are found when the root is asked for.
 
 mod folder;
+mod ledger;
 mod shelf;
 mod slot;
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
@@ -22,6 +24,7 @@ use crate::volume::{
     Attribute, Device, Directory, DirectoryBuilder, FileType, NameMatch, Node, NodeId, Part, Parts, Places, Times, Volume,
     VolumeInfo,
 };
+use ledger::Ledger;
 use shelf::Shelf;
 pub use slot::Opened;
 use slot::{Slot, number_of};
@@ -47,6 +50,7 @@ pub struct Library {
     begun: Instant,
     info: VolumeInfo,
     notes: Notes,
+    ledger: Arc<Ledger>,
     shelf: RwLock<Shelf>,
     look: Mutex<Option<Look>>,
 }
@@ -65,11 +69,15 @@ impl fmt::Debug for Library {
 }
 
 impl Library {
-    /// The images of a folder, each of which is closed when it has not been used for the time `idle`.
+    /// The images of a folder, each of which is closed when it has not been used for the time `idle`. `ledger`: what
+    /// another program has kept of the numbers it has given, if it goes on where that has stopped.
     ///
     /// # Errors
     /// When the folder can't be read.
-    pub fn new(folder: PathBuf, idle: Duration, opener: Opener) -> Result<Self> {
+    pub fn new(folder: PathBuf, idle: Duration, opener: Opener, ledger: Option<File>) -> Result<Self> {
+        let failed = |source| Error::Read { at: 0, source };
+        let resumes = ledger.is_some();
+        let ledger = Arc::new(ledger.map_or_else(Ledger::new, |file| Ok(Ledger::of_file(file))).map_err(failed)?);
         let label = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let library = Self {
             folder,
@@ -78,10 +86,14 @@ impl Library {
             begun: Instant::now(),
             info: VolumeInfo { label, block_size: 2048, ..VolumeInfo::default() },
             notes: Notes::default(),
-            shelf: RwLock::default(),
+            shelf: RwLock::new(Shelf::new(Arc::clone(&ledger))),
+            ledger,
             look: Mutex::default(),
         };
-        library.refresh()?;
+        match resumes {
+            true => library.recover()?,
+            false => library.refresh()?,
+        }
         Ok(library)
     }
 
@@ -273,6 +285,19 @@ impl Parts for Library {
         self.shelf.write().map_err(|_| Error::Stale)?.update(&found);
         *look = Some(Look { at, modified });
         Ok(())
+    }
+
+    fn recover(&self) -> Result<()> {
+        let shelf = Shelf::recovered(Arc::clone(&self.ledger), &self.folder).map_err(|error| self.unread(error))?;
+        *self.shelf.write().map_err(|_| Error::Stale)? = shelf;
+        *self.look.lock().map_err(|_| Error::Stale)? = None;
+        // A folder that can't be read at the moment, as was told, may be there when somebody asks.
+        let _ = self.refresh();
+        Ok(())
+    }
+
+    fn ledger(&self) -> io::Result<File> {
+        self.ledger.file()
     }
 
     fn after(&self, number: u64) -> Option<Part> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::folder::{Found, Identity};
+use super::ledger::{Ledger, Promise};
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
 use crate::tree::Presentation;
@@ -39,6 +40,7 @@ pub struct Slot {
     /// Milliseconds on the library's clock.
     used: AtomicU64,
     table: Mutex<Table>,
+    ledger: Arc<Ledger>,
 }
 
 #[derive(Debug, Default)]
@@ -55,8 +57,17 @@ struct Table {
     ids: Vec<NodeId>,
 }
 
+impl Table {
+    fn push(&mut self, inner: NodeId) -> Option<u64> {
+        let place = u64::try_from(self.ids.len()).ok().filter(|place| *place < IN_TABLE)?;
+        self.ids.push(inner);
+        self.places.insert(inner, place);
+        Some(place)
+    }
+}
+
 impl Slot {
-    pub fn new(number: u64, name: Vec<u8>, found: &Found) -> Self {
+    pub fn new(number: u64, name: Vec<u8>, found: &Found, ledger: Arc<Ledger>) -> Self {
         Self {
             number,
             name,
@@ -67,6 +78,7 @@ impl Slot {
             state: Mutex::default(),
             used: AtomicU64::new(0),
             table: Mutex::default(),
+            ledger,
         }
     }
 
@@ -137,10 +149,16 @@ impl Slot {
         if let Some(place) = table.places.get(&inner) {
             return Some(*place);
         }
-        let place = u64::try_from(table.ids.len()).ok().filter(|place| *place < IN_TABLE)?;
-        table.ids.push(inner);
-        table.places.insert(inner, place);
+        let place = table.push(inner)?;
+        self.ledger.add(&[Promise::Far { number: self.number, inner: inner.get() }]);
         Some(place)
+    }
+
+    /// Takes a promise over that another process has made.
+    pub fn keep(&self, inner: NodeId) {
+        if let Ok(mut table) = self.table.lock() {
+            table.push(inner);
+        }
     }
 
     /// The opposite of [`Slot::outer`].
@@ -179,7 +197,8 @@ mod tests {
     fn every_number_of_an_image_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.iso"), "").unwrap();
-        let slot = Slot::new(0xF_FFFF, b"a".to_vec(), &look(folder.path()).unwrap()[0]);
+        let ledger = Arc::new(Ledger::new().unwrap());
+        let slot = Slot::new(0xF_FFFF, b"a".to_vec(), &look(folder.path()).unwrap()[0], ledger);
         let root = NodeId::new(34_816).unwrap();
         let numbers = [34_816, 1, 2048, IN_TABLE - 1, IN_TABLE, 1 << 62, u64::MAX, 1 << 62];
         let inner: Vec<_> = numbers.into_iter().map(|number| NodeId::new(number).unwrap()).collect();

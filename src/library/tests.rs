@@ -33,7 +33,7 @@ fn fixture(names: &[&str], idle: Duration) -> Fixture {
         counted.fetch_add(1, Ordering::Relaxed);
         if path.ends_with("bad.iso") { Err("bad.iso: not a disc image".to_owned()) } else { Ok(opened()) }
     });
-    let library = Library::new(folder.path().to_owned(), idle, opener).unwrap();
+    let library = Library::new(folder.path().to_owned(), idle, opener, None).unwrap();
     Fixture { folder, opened: count, tree: Tree::new(Box::new(library)) }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -15,7 +16,7 @@ use super::unmount::{lock, unmount, unmount_at_once};
 /// A mounted file system: the connection to the kernel, and what has to be tidied at its end.
 #[derive(Debug)]
 pub struct Drive {
-    pub(super) device: OwnedFd,
+    pub(super) device: Arc<OwnedFd>,
     /// `None` when somebody else has mounted, and will unmount.
     pub(super) point: Option<Point>,
 }
@@ -34,7 +35,7 @@ pub(super) struct Point {
 impl Drive {
     /// A connection that was mounted by somebody else.
     pub fn of_descriptor(device: OwnedFd) -> Self {
-        Self { device, point: None }
+        Self { device: Arc::new(device), point: None }
     }
 
     /// Mounts.
@@ -51,7 +52,7 @@ impl Drive {
         let device = super::mount(request)?;
         let file_system = topmost(&request.point).map(|entry| entry.device);
         let point = Point { path: request.point.clone(), file_system, made, lock };
-        Ok(Self { device, point: Some(point) })
+        Ok(Self { device: Arc::new(device), point: Some(point) })
     }
 
     /// Unmounts, gently where that works; removes the directory where it was made for this.

@@ -13,7 +13,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -72,6 +73,7 @@ struct PointTold {
 struct LegacyTold {
     queues: Vec<RawFd>,
     image: Option<RawFd>,
+    ledger: Option<RawFd>,
     version: Option<(u64, i64, i64)>,
     generation: u64,
     kin: Vec<u64>,
@@ -125,6 +127,7 @@ pub(super) fn hand_over(holding: &Holding<'_>, legacy: &Legacy) -> Result<Infall
         legacy: LegacyTold {
             queues: legacy.queues.iter().map(AsRawFd::as_raw_fd).collect(),
             image: legacy.image.as_ref().map(AsRawFd::as_raw_fd),
+            ledger: legacy.ledger.as_ref().map(AsRawFd::as_raw_fd),
             version: legacy.version,
             generation: legacy.generation,
             kin: legacy.kin.clone(),
@@ -136,11 +139,14 @@ pub(super) fn hand_over(holding: &Holding<'_>, legacy: &Legacy) -> Result<Infall
     let state = written(&told).map_err(|error| format!("the drive can't be described: {error}"))?;
     let mut kept: Vec<BorrowedFd<'_>> = vec![state.as_fd(), pulse.as_fd()];
     kept.extend(legacy.queues.iter().map(AsFd::as_fd));
-    kept.extend(legacy.image.as_ref().map(AsFd::as_fd));
+    kept.extend([&legacy.image, &legacy.ledger].into_iter().flatten().map(AsFd::as_fd));
     kept.extend(point.and_then(|point| point.lock.as_ref()).map(AsFd::as_fd));
     let _kept = Kept::keep(kept).map_err(|error| format!("its descriptors can't be passed on: {error}"))?;
+    // Whoever waits for the new program knows it by its command line, in which this is new.
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
     let words = |check: bool| {
-        let mut words: Vec<OsString> = vec!["resume".into(), state.as_raw_fd().to_string().into()];
+        let mut words: Vec<OsString> =
+            vec!["resume".into(), state.as_raw_fd().to_string().into(), moment.clone().into()];
         words.extend(check.then(|| "--check".into()));
         words.push("--".into());
         words.extend(origin.args.iter().cloned());
@@ -240,9 +246,10 @@ impl Handover {
         let told = read(&File::from(sys::inherited(state)?))?;
         let own = |number| sys::inherited(number);
         let path = |bytes| PathBuf::from(OsString::from_vec(bytes));
-        let queues: Vec<OwnedFd> = told.legacy.queues.into_iter().map(own).collect::<io::Result<_>>()?;
+        let queues = told.legacy.queues.into_iter().map(|number| own(number).map(Arc::new));
+        let queues: Vec<Arc<OwnedFd>> = queues.collect::<io::Result<_>>()?;
         let device =
-            queues.first().ok_or_else(|| io::Error::other("there is no connection to the kernel"))?.try_clone()?;
+            Arc::clone(queues.first().ok_or_else(|| io::Error::other("there is no connection to the kernel"))?);
         let point = match told.point {
             Some(point) => Some(Point {
                 path: path(point.path),
@@ -269,6 +276,7 @@ impl Handover {
             legacy: Legacy {
                 queues,
                 image: told.legacy.image.map(own).transpose()?.map(File::from),
+                ledger: told.legacy.ledger.map(own).transpose()?.map(File::from),
                 version: told.legacy.version,
                 generation: told.legacy.generation,
                 kin: told.legacy.kin,

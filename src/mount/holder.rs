@@ -9,10 +9,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::process::exit;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -27,7 +29,7 @@ use super::read_ahead;
 use super::search::Search;
 use super::server::{Event, Observer, Server, Standing};
 use super::watcher::{over, watch};
-use super::worker::{FAILURE, RENEWAL, RENEWAL_OF_ANOTHER, work};
+use super::worker::{FAILURE, IDLE, RENEWAL, RENEWAL_OF_ANOTHER, work};
 use crate::sys;
 
 /// The end of a worker that has a moment to end by itself.
@@ -202,7 +204,7 @@ fn hold(
         let signals = SignalFd::with_flags(&awaited, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         // Without the byte that says so, and nobody holding the other end: the holder has been killed.
         let pulse = pipe2(OFlag::O_CLOEXEC)?;
-        let (news, teller) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // Who kills all that is called mount-iso does not mean the watcher.
         let name = sys::name()?;
         prctl::set_name(c"iso-watcher")?;
@@ -210,21 +212,19 @@ fn hold(
         if !matches!(side, Ok(ForkResult::Child)) {
             prctl::set_name(&name)?;
         }
-        Ok((signals, pulse, File::from(news), File::from(teller), side?))
+        Ok((signals, pulse, Arc::new(news), side?))
     })();
     let prepared = match prepared {
-        Ok((signals, (pulse, theirs), news, teller, ForkResult::Child)) => {
+        Ok((signals, (pulse, theirs), news, ForkResult::Child)) => {
             let Drive { device, point } = drive;
             // What the others hold must not live on in this process.
-            drop((signals, theirs, news, teller, device, server, observer, report, past));
+            drop((signals, theirs, news, device, server, observer, report, past));
             watch(File::from(pulse), point.as_ref())
         }
-        Ok((signals, (_, pulse), news, teller, ForkResult::Parent { child })) => {
-            Ok((signals, File::from(pulse), news, teller, child))
-        }
+        Ok((signals, (_, pulse), news, ForkResult::Parent { child })) => Ok((signals, File::from(pulse), news, child)),
         Err(error) => Err(error),
     };
-    let (signals, pulse, news, teller, watcher) = match prepared {
+    let (signals, pulse, news, watcher) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             drop(server);
@@ -240,7 +240,7 @@ fn hold(
     };
     let (origin, mut lives) = match past {
         Past::None(origin) => {
-            if let Err(error) = drive.device.try_clone().and_then(|device| server.greet(device)) {
+            if let Err(error) = server.greet(Arc::clone(&drive.device)) {
                 return given_up(error, server, drive);
             }
             if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
@@ -263,6 +263,7 @@ fn hold(
         let worker = match sys::fork() {
             Err(error) => return given_up(error, server, drive),
             Ok(ForkResult::Child) => {
+                let teller = Arc::clone(&post.news);
                 drop((pulse, post));
                 exit(work(&server, takes_over, teller, report))
             }
@@ -315,7 +316,7 @@ fn hold(
 /// Where the holder hears of something, and whom it tells.
 struct Post {
     signals: SignalFd,
-    news: File,
+    news: Arc<EventFd>,
     watcher: Pid,
     observer: Observer,
     search: Search,
@@ -342,16 +343,12 @@ const NO_HANDOVER: &str = "only with Linux 6.9 or later, and without `norestart`
 impl Post {
     /// What the worker has said.
     fn read_news(&mut self, drive: &Drive) {
-        let mut word = [0; 1];
-        while matches!(self.news.read(&mut word), Ok(1)) {
-            match word[0] {
-                FAILURE => self.search.wish(),
-                _ => {
-                    if drive.unmount_unused() {
-                        log::info!("nobody has used the drive: unmounted");
-                    }
-                }
-            }
+        let Ok(said) = self.news.read() else { return };
+        if said >= FAILURE {
+            self.search.wish();
+        }
+        if said % FAILURE >= IDLE && drive.unmount_unused() {
+            log::info!("nobody has used the drive: unmounted");
         }
     }
 
@@ -384,7 +381,8 @@ fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Po
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
         let limit = if waits { post.search.pause() } else { Some(Duration::ZERO) };
-        let _ = poll(&mut watched, limit.map_or(PollTimeout::NONE, |limit| limit.try_into().unwrap_or(PollTimeout::MAX)));
+        let _ =
+            poll(&mut watched, limit.map_or(PollTimeout::NONE, |limit| limit.try_into().unwrap_or(PollTimeout::MAX)));
         let mut handover = false;
         while let Ok(Some(signal)) = post.signals.read_signal() {
             if signal.ssi_signo == HANDOVER as u32 {

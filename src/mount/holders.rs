@@ -20,11 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const REFUSAL: &str = "mount-iso-refusal";
 
 /// The process that holds a drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     process: Pid,
-    /// The one that serves it, where there is one at the moment.
-    worker: Option<Pid>,
+    /// Others that have the drive's connection: the one that serves it, and for a moment those that it has started.
+    others: Vec<i32>,
 }
 
 /// The holder of a drive; `None` where it belongs to somebody whose processes we may not look at, or is none of ours.
@@ -39,12 +39,12 @@ pub fn holder(drive: &Entry) -> io::Result<Option<Holder>> {
             found.push((process, parent(process)));
         }
     }
-    let is_child = |process: &i32| found.iter().any(|(_, parent)| *parent == Some(*process));
+    let is_parent = |process: &i32| found.iter().any(|(_, parent)| *parent == Some(*process));
     let alone = |parent: &Option<i32>| !found.iter().any(|(process, _)| Some(*process) == *parent);
-    let holder = found.iter().filter(|(_, parent)| alone(parent)).max_by_key(|(process, _)| is_child(process));
+    let holder = found.iter().filter(|(_, parent)| alone(parent)).max_by_key(|(process, _)| is_parent(process));
     Ok(holder.map(|(holder, _)| Holder {
         process: Pid::from_raw(*holder),
-        worker: found.iter().find(|(_, parent)| *parent == Some(*holder)).map(|(worker, _)| Pid::from_raw(*worker)),
+        others: found.iter().map(|(process, _)| *process).filter(|process| process != holder).collect(),
     }))
 }
 
@@ -95,7 +95,7 @@ impl Holder {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn restart(self, drive: &Entry) -> Result<(), String> {
+    pub fn restart(&self, drive: &Entry) -> Result<(), String> {
         let process = self.process.as_raw();
         let blocked = status(process, "SigBlk").and_then(|mask| u64::from_str_radix(&mask, 16).ok()).unwrap_or(0);
         // Who does not wait for the signal would be ended by it.
@@ -103,12 +103,16 @@ impl Holder {
             return Err("its program is too old for that: unmount and mount anew".to_owned());
         }
         let before = refusal(process).map(|(number, _)| number);
+        // Every handover has a command line of its own.
+        let command = || fs::read(of(process, "cmdline")).ok();
+        let first = command();
         kill(self.process, HANDOVER).map_err(|errno| errno.desc().to_owned())?;
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             match holder(drive) {
                 Ok(Some(now)) if now.process == self.process => {
-                    if now.worker.is_some() && now.worker != self.worker {
+                    let is_new = |process: &i32| !self.others.contains(process);
+                    if command() != first && !now.others.is_empty() && now.others.iter().all(is_new) {
                         return Ok(());
                     }
                 }

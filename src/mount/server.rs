@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sandbox::Confinement;
@@ -15,7 +16,7 @@ pub trait Server {
     ///
     /// # Errors
     /// When there can't be one.
-    fn greet(&mut self, device: OwnedFd) -> io::Result<()>;
+    fn greet(&mut self, device: Arc<OwnedFd>) -> io::Result<()>;
 
     /// Whether a worker can go on where another was killed.
     fn can_take_over(&self) -> bool;
@@ -59,9 +60,11 @@ pub trait Server {
 #[derive(Debug, Default)]
 pub struct Legacy {
     /// The connection to the kernel.
-    pub queues: Vec<OwnedFd>,
+    pub queues: Vec<Arc<OwnedFd>>,
     /// The image, where that is a file.
     pub image: Option<File>,
+    /// What a library has kept of the numbers it has given.
+    pub ledger: Option<File>,
     /// Which version of it was read: bytes, seconds and nanoseconds.
     pub version: Option<(u64, i64, i64)>,
     /// How often it has been read anew.

@@ -1,6 +1,8 @@
 //! What is special about a volume whose parts come and go, as the images of a folder do.
 
 use std::fmt::Debug;
+use std::fs::File;
+use std::io;
 use std::time::Duration;
 
 use super::NodeId;
@@ -26,6 +28,18 @@ pub trait Parts: Send + Sync + Debug {
     /// # Errors
     /// When nobody can tell.
     fn refresh(&self) -> Result<()>;
+
+    /// Finds out which numbers were given by the process before this one.
+    ///
+    /// # Errors
+    /// When that can't be read, or nobody can tell what parts there are.
+    fn recover(&self) -> Result<()>;
+
+    /// Where those are kept, for another program.
+    ///
+    /// # Errors
+    /// When descriptors are short.
+    fn ledger(&self) -> io::Result<File>;
 
     /// The part with the least number greater than `number`.
     fn after(&self, number: u64) -> Option<Part>;

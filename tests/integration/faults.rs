@@ -13,6 +13,7 @@ use mount_iso::tree::Tree;
 use crate::build::node::Continuation;
 use crate::build::zisofs::Version;
 use crate::build::{Content, Image, Node, Rock};
+use crate::drive::Drive;
 
 /// An image of which some bytes can't be read, until they can.
 #[derive(Debug)]
@@ -144,4 +145,45 @@ fn a_section_that_cannot_be_read_is_an_error_and_not_the_end_of_the_file() {
     assert!(cold.file(node.id).is_err());
     source.scratch(None);
     assert_eq!(cold.node(node.id).unwrap().size, 40_000);
+}
+
+#[test]
+fn a_listing_that_lacks_names_ends_in_an_error() {
+    let mut image = Image::new().rock_ridge(Rock::V1_12).add("/dir", Node::dir());
+    for number in 0..800 {
+        image = image.add(&format!("/dir/link-{number:03}"), Node::link("x"));
+    }
+    let at = image.layout().extent("/dir");
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("cut.iso");
+    image.truncate(at + 4096).write(&path).unwrap();
+    let drive = Drive::mount(&path, "").unwrap();
+    let mut names = 0;
+    let mut errors = Vec::new();
+    for entry in std::fs::read_dir(drive.path().join("dir")).unwrap() {
+        match entry {
+            Ok(_) => names += 1,
+            Err(error) => errors.push(error.raw_os_error()),
+        }
+    }
+    assert!((20..800).contains(&names), "{names} names");
+    assert_eq!(errors, [Some(libc::EIO)]);
+    // The commands tell it, too, and give what is there.
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mount-iso"));
+        command.args(words).arg(&path).current_dir(scratch.path()).output().unwrap()
+    };
+    let listed =
+        std::process::Command::new(env!("CARGO_BIN_EXE_mount-iso")).arg("ls").arg(&path).arg("dir").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), names);
+    assert!(
+        !listed.status.success() && String::from_utf8_lossy(&listed.stderr).contains("names are missing"),
+        "{listed:?}"
+    );
+    let extracted = run(&["extract", "-C", "out"]);
+    assert_eq!(extracted.status.code(), Some(64), "{extracted:?}");
+    assert!(String::from_utf8_lossy(&extracted.stderr).contains("names are missing"), "{extracted:?}");
+    assert_eq!(std::fs::read_dir(scratch.path().join("out/dir")).unwrap().count(), names);
+    let verified = run(&["verify"]);
+    assert_eq!(verified.status.code(), Some(16), "{verified:?}");
 }

@@ -176,7 +176,12 @@ fn the_debian_package_is_clean_and_works_and_leaves_nothing() {
         USE
         # A user, by way of fusermount3.
         mkdir -m 777 /tmp/u
-        setpriv --reuid=65534 --regid=65534 --clear-groups mount-iso /mnt/x.iso /tmp/u
+        nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+        nobody mount-iso /mnt/x.iso /tmp/u
+        # An upgrade: the drive goes on with the new program.
+        dpkg --path-include='/usr/share/*' -i /mnt/mount-iso_*.deb >/tmp/log 2>&1 || { cat /tmp/log; exit 1; }
+        nobody ls /tmp/u >/dev/null
+        if ls -l /proc/[0-9]*/exe 2>/dev/null | grep '/usr/bin/mount-iso (deleted)'; then cat /tmp/log; exit 1; fi
         umount /tmp/u
         test "$(fish -c 'complete -C "mount-iso unm"' | cut -f1)" = unmount
         test "$(fish -c 'complete -C "mount-iso mount -o ro,nojol"' | cut -f1)" = ro,nojoliet

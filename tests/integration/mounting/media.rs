@@ -109,9 +109,11 @@ impl Case {
                 OpenOptions::new().write(true).open(self.file()).unwrap().set_len(self.start + at).unwrap();
             }
             Fault::Gone => {
-                for process in self.medium.iter().rev() {
-                    kill(*process, Signal::SIGKILL).unwrap();
+                // The one that would tidy first, then the one that would have another one serve.
+                for process in [2, 0, 1] {
+                    kill(self.medium[process], Signal::SIGKILL).unwrap();
                 }
+                eventually("it is gone", || fs::read_dir(self.rig.path("stick")).is_err());
             }
         }
     }
@@ -141,10 +143,11 @@ impl Case {
 
 /// It has to fail, soon, with EIO.
 #[track_caller]
-fn lost<T: std::fmt::Debug>(ask: impl FnOnce() -> io::Result<T>) {
+fn lost(case: &Case, ask: impl FnOnce() -> io::Result<usize>) {
     let begun = Instant::now();
-    let errno = ask().unwrap_err().raw_os_error().map(Errno::from_raw);
-    assert_eq!(errno, Some(Errno::EIO));
+    let answer = ask().map_err(|error| error.raw_os_error().map(Errno::from_raw));
+    let log = fs::read_to_string(case.rig.path("log.txt")).unwrap_or_default();
+    assert_eq!(answer, Err(Some(Errno::EIO)), "{log}");
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
@@ -176,12 +179,12 @@ fn play(fault: Fault, moment: Moment, io: &str) {
         Moment::Mounting => {}
         Moment::Listing => {
             case.fail(at);
-            lost(|| case.list("zzz"));
+            lost(&case, || case.list("zzz"));
         }
         Moment::Reading => {
             assert_eq!(case.list("zzz").unwrap(), ENTRIES);
             case.fail(at);
-            lost(|| case.read("last"));
+            lost(&case, || case.read("last").map(|bytes| bytes.len()));
             if fault != Fault::Gone {
                 assert_eq!(case.read("first").unwrap().len(), 5000);
             }

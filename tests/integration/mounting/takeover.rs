@@ -121,3 +121,59 @@ fn a_drive_whose_workers_all_crash_is_given_up_and_not_left_dead() {
     let log = fs::read_to_string(rig.path("log.txt")).unwrap();
     assert!(log.contains("another takes over") && log.contains("SIGSEGV: unmounting"), "{log}");
 }
+
+#[test]
+fn a_library_is_taken_over_with_all_its_numbers() {
+    if !resends() {
+        return;
+    }
+    let rig = Rig::new(User::Own);
+    rig.directory("folder");
+    rig.directory("m");
+    big(&rig);
+    for name in ["a", "b", "c"] {
+        fs::hard_link(rig.path("x.iso"), rig.path(format!("folder/{name}.iso"))).unwrap();
+    }
+    rig.succeed(["library", "folder", "m", "--log", "log.txt"]);
+    let numbers = || {
+        let number = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(rig.path("m").join(name)).unwrap());
+        ["a", "c", "a/numbers", "c/hello.txt", "c/sub/big"].map(number)
+    };
+    let before = numbers();
+    fs::remove_file(rig.path("folder/b.iso")).unwrap();
+    fs::hard_link(rig.path("x.iso"), rig.path("folder/d.iso")).unwrap();
+    eventually("another image", || rig.path("m/d/hello.txt").exists());
+    let open = File::open(rig.path("m/c/numbers")).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let readers: Vec<_> = ["a", "c", "d", "a"]
+            .into_iter()
+            .zip(0..)
+            .map(|(name, seed)| {
+                let (path, stop) = (rig.path(format!("m/{name}/numbers")), &stop);
+                scope.spawn(move || read(&path, seed, stop))
+            })
+            .collect();
+        for round in 0..10 {
+            let before = rig.processes();
+            match round % 2 {
+                0 => rig.signal(before[1], Signal::SIGKILL),
+                _ => drop(rig.succeed(["restart", "m"])),
+            }
+            eventually("another worker", || rig.processes().get(1).is_some_and(|worker| *worker != before[1]));
+            assert_eq!(fs::read(rig.path("m/d/hello.txt")).unwrap(), b"hello\n");
+        }
+        stop.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
+    });
+    assert_eq!(numbers(), before);
+    assert!(!rig.path("m/b").exists());
+    let mut last = [0; 8];
+    open.read_exact_at(&mut last, 24 * 1024 * 1024 - 8).unwrap();
+    assert_eq!(u64::from_le_bytes(last), 3 * 1024 * 1024 - 1);
+    drop(open);
+    rig.succeed(["unmount", "m"]);
+    rig.expect_nothing_left();
+}
