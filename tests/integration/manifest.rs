@@ -127,7 +127,7 @@ impl std::fmt::Display for Difference {
 }
 
 /// Prefixes of images that tests make, each with a comparison of its own.
-const OWN: [&str; 3] = ["built/", "built-udf/", "filled/"];
+const OWN: [&str; 4] = ["built/", "built-udf/", "filled/", "mutant/"];
 
 /// The rows of `docs/deviations.md`: where we differ from Linux on purpose.
 #[derive(Debug)]

@@ -11,6 +11,8 @@ use mount_iso::source::Memory;
 use mount_iso::tree::Tree;
 use mount_iso::volume::FileType;
 
+use crate::manifest::{Deviations, Manifest};
+
 /// Bytes read of one file.
 const READ_LIMIT: u64 = 1 << 20;
 /// Steps of one walk: more than any of the images has.
@@ -296,4 +298,87 @@ fn mutants_are_read_to_the_end_without_a_panic() {
         assert!(begun.elapsed() < PATIENCE, "mutant {round} took {:?}", begun.elapsed());
     }
     assert!(nodes > rounds * 10, "most mutants should still show most of their tree: {nodes} nodes in {rounds}");
+}
+
+/// What one mutant has shown beside Linux.
+#[derive(Debug, Default)]
+struct Tally {
+    compared: usize,
+    same: usize,
+    /// Linux refuses the image, crashes or hangs; or was not reached because of another mutant.
+    linux_fails: usize,
+    refused: usize,
+    /// We end in an error where Linux shows something.
+    stricter: usize,
+    /// We show what Linux does not.
+    more: usize,
+    /// Both show something, and not the same; or we lack something and don't say so.
+    contradictions: Vec<String>,
+}
+
+impl Tally {
+    fn compare(&mut self, deviations: &Deviations, kind: &str, round: usize, theirs: &Manifest, ours: &Manifest) {
+        let mutant = format!("mutant/{round}");
+        self.compared += 1;
+        let differences = theirs.differences(ours);
+        self.same += usize::from(differences.is_empty());
+        for difference in differences {
+            let parent = difference.path.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
+            // An entry of a directory that was lost, at whatever depth.
+            let told = ours.broken.iter().any(|dir| dir == "/" || parent == dir || parent.starts_with(&format!("{dir}/")))
+                || ours.truncated
+                || !ours.errors.is_empty();
+            match difference.attribute.as_str() {
+                "extra" => self.more += 1,
+                "listing" => self.stricter += 1,
+                "missing" if told => self.stricter += 1,
+                // Without an answer: an error.
+                _ if difference.ours.starts_with("- (") => self.stricter += 1,
+                _ if deviations.allow(&mutant, kind, &difference) => {}
+                _ => self.contradictions.push(format!("{mutant} ({kind}): {difference}")),
+            }
+        }
+    }
+}
+
+/// `MOUNT_ISO_LINUX_MUTANTS` is for more than the test command compares.
+#[test]
+fn mutants_beside_linux() {
+    use crate::drive::{Drive, Trouble};
+    const BATCH: usize = 40;
+    let rounds = number("MOUNT_ISO_LINUX_MUTANTS", 16);
+    let directory = tempfile::tempdir().unwrap();
+    let (iso, udf) = (prepared(samples(directory.path())), prepared(built()));
+    let deviations = Deviations::load();
+    let mut tally = Tally::default();
+    for batch in (0..rounds).step_by(BATCH) {
+        let mut cases = Vec::new();
+        let mut jobs = String::new();
+        for round in batch..rounds.min(batch + BATCH) {
+            let mut random = Random(0x1991_0000 + 2 * round as u64 + 1);
+            let (samples, kind) = if round % 2 == 0 { (&iso, "iso9660") } else { (&udf, "udf") };
+            let path = directory.path().join(format!("{round}.iso"));
+            std::fs::write(&path, mutant(&samples[round / 2 % samples.len()], &mut random)).unwrap();
+            jobs.push_str(&format!("{round}\t{}\t{kind}\t\n", path.display()));
+            cases.push((round, path, kind));
+        }
+        let out = directory.path().join(format!("out-{batch}"));
+        let Some(out) = crate::differential::linux_as_far_as_it_goes(directory.path(), &jobs, &out) else { return };
+        for (round, path, kind) in cases {
+            let theirs = Manifest::load(&out.join(format!("{round}.tsv")));
+            match Drive::mount_as(Some(kind), &path, "").and_then(|drive| drive.manifest()) {
+                _ if !theirs.mounted() => tally.linux_fails += 1,
+                Ok(ours) => tally.compare(&deviations, kind, round, &theirs, &ours),
+                Err(Trouble::Refused(_)) => tally.refused += 1,
+                Err(trouble) => panic!("mutant {round}: {trouble:?}"),
+            }
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let Tally { compared, same, linux_fails, refused, stricter, more, contradictions } = tally;
+    eprintln!(
+        "{rounds} mutants beside Linux: {linux_fails} it refuses or dies of, {refused} we refuse, {compared} compared, {same} of \
+         which are the same; {stricter} times we tell of an error where it shows something, {more} times we show more"
+    );
+    assert!(contradictions.is_empty(), "{} contradictions:\n{}", contradictions.len(), contradictions.join("\n"));
 }

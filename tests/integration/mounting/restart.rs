@@ -53,7 +53,7 @@ fn readers_do_not_notice_that_the_program_is_another() {
                     scope.spawn(move || read(&path, seed, stop))
                 })
                 .collect();
-            for _ in 0..10 {
+            for _ in 0..if std::env::var_os("MOUNT_ISO_TEST_LONG").is_some() { 100 } else { 10 } {
                 let program = upgrade(&rig);
                 rig.succeed(["restart", "made"]);
                 eventually("three processes", || rig.processes().len() == 3);
