@@ -2,8 +2,10 @@
 
 /// Bytes of one cached block of metadata.
 pub const METADATA_BLOCK: u64 = 64 * 1024;
-/// Metadata blocks kept: 4 MiB. A walk goes through them in their order, so more would save nothing.
-pub const METADATA_BLOCKS: usize = 64;
+/// Metadata blocks kept: 2 MiB. A walk goes through them in their order, so more would save nothing.
+pub const METADATA_BLOCKS: usize = 32;
+/// Single sectors of metadata kept, of what is looked at here and there: 2 MiB.
+pub const METADATA_SECTORS: usize = 1024;
 /// Defects told before we fall silent.
 pub const MAX_NOTES: usize = 200;
 /// Logical sectors searched for volume descriptors behind the System Area. ECMA-119 6.3 sets no bound;

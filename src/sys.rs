@@ -134,6 +134,16 @@ pub fn name() -> io::Result<CString> {
     CStr::from_bytes_until_nul(&name).map(CStr::to_owned).map_err(io::Error::other)
 }
 
+/// Makes the calling thread wait for all others that have work to do.
+pub fn yield_to_others() {
+    /// The greatest there is.
+    const NICENESS: libc::c_int = 19;
+    // SAFETY: setpriority takes any numbers; 0 is the calling thread, and that alone, as Linux has it.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS as _, 0, NICENESS);
+    }
+}
+
 /// Gives memory that was freed back to the system, as far as the allocator has it lying about.
 pub fn return_memory() {
     #[cfg(target_env = "gnu")]

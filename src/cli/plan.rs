@@ -112,6 +112,8 @@ pub fn carry_out(mut plan: Plan) -> Result<Code, Failure> {
     };
     let service = service(&plan, content);
     let origin = origin(&plan);
+    // What the choice of a tree has taken would be that of three processes.
+    sys::return_memory();
     let mut announcer = std::mem::take(&mut plan.announcer);
     announcer.prints = plan.directory.is_none();
     announcer.point = place.map(|place| place.path);

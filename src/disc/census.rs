@@ -7,6 +7,8 @@ use crate::volume::{FileType, Volume};
 
 /// Directories that are looked at.
 const MAX_DIRECTORIES: usize = 64;
+/// Names after which no further directory is looked at: mounting waits for this.
+const MAX_NAMES: usize = 1500;
 /// Bytes of a directory that is looked at: reading a larger one would cost more than mounting may.
 const MAX_DIRECTORY_BYTES: u64 = 256 * 1024;
 
@@ -36,19 +38,26 @@ impl Census {
         let mut looked = 0_usize;
         while let Some((id, path)) = todo.pop_front() {
             looked = looked.saturating_add(1);
-            let small = volume.node(id).is_ok_and(|node| node.size <= MAX_DIRECTORY_BYTES);
-            if looked > MAX_DIRECTORIES || !small {
+            if looked > MAX_DIRECTORIES || found.names.len() >= MAX_NAMES {
+                found.more = true;
+                break;
+            }
+            if !volume.node(id).is_ok_and(|node| node.size <= MAX_DIRECTORY_BYTES) {
                 found.more = true;
                 continue;
             }
             let Ok(directory) = volume.read_dir(id) else { continue };
+            let mut below = Vec::new();
             for entry in directory.iter() {
                 let name = format!("{path}/{}", String::from_utf8_lossy(entry.name).to_lowercase());
                 if entry.kind == FileType::Directory && seen.insert(entry.id) {
-                    todo.push_back((entry.id, name.clone()));
+                    below.push((entry.id, name.clone()));
                 }
                 found.names.insert(name);
             }
+            // In one order for both trees, so that the same part of each is looked at.
+            below.sort_by(|left, right| left.1.cmp(&right.1));
+            todo.extend(below);
         }
         found
     }

@@ -4,11 +4,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::sys;
 use crate::tree::Tree;
 
-/// How long the first caller waits. A count that takes longer goes on in the background; until then the number
+/// How long the first caller waits; umount(8) is one of them. A count that takes longer goes on in the background; until then the number
 /// is 0, which `df -i` shows as unknown, and Linux shows always.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(25);
 
 #[derive(Debug, Default)]
 pub struct Counter {
@@ -32,6 +33,8 @@ impl Counter {
             *state = State::Counting;
             let (tree, shared) = (Arc::clone(tree), Arc::clone(&self.state));
             let spawned = thread::Builder::new().name("count".to_owned()).spawn(move || {
+                // Whoever reads meanwhile goes first.
+                sys::yield_to_others();
                 let found = tree.count();
                 if let Ok(mut state) = shared.0.lock() {
                     *state = State::Counted(found);

@@ -88,7 +88,7 @@ impl Iso9660 {
     fn record_at(&self, at: u64) -> Result<Record> {
         let mut length = [0; 1];
         let read = |buffer: &mut [u8]| {
-            self.metadata.read_exact_at(buffer, at).map_err(|source| match source.kind() {
+            self.metadata.peek(buffer, at).map_err(|source| match source.kind() {
                 // Of an image that has become shorter, and still says how long it was, this is lost and no other's.
                 std::io::ErrorKind::UnexpectedEof if self.info.end.is_none_or(|end| at >= end) => Error::Stale,
                 _ => Error::Read { at, source },

@@ -49,6 +49,8 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_rseq,
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
+    // Only ever more modest.
+    libc::SYS_setpriority,
     libc::SYS_gettid,
     libc::SYS_membarrier,
     libc::SYS_prctl,

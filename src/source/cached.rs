@@ -7,13 +7,28 @@ use std::sync::{Arc, Mutex};
 use lru::LruCache;
 
 use super::{SharedSource, Source, range_within};
-use crate::limits::{METADATA_BLOCK, METADATA_BLOCKS};
+use crate::limits::{METADATA_BLOCK, METADATA_BLOCKS, METADATA_SECTORS};
+
+/// Bytes of a logical sector.
+const SECTOR: u64 = 2048;
+/// Sectors of one block that are read by themselves.
+const PEEKS: u8 = 6;
+
+fn copy(sector: &[u8], inside: usize, buffer: &mut [u8]) -> io::Result<()> {
+    let bytes = sector.get(inside..).and_then(|rest| rest.get(..buffer.len())).ok_or_else(super::beyond_the_end)?;
+    buffer.copy_from_slice(bytes);
+    Ok(())
+}
 
 /// A source whose blocks of 64 KiB are kept, the least recently used going first.
 #[derive(Debug)]
 pub struct Cached {
     inner: SharedSource,
     blocks: Mutex<LruCache<u64, Arc<[u8]>>>,
+    /// Sectors of which only a few bytes were wanted, where no block was there.
+    sectors: Mutex<LruCache<u64, Arc<[u8]>>>,
+    /// How often that was so of a block lately: who comes again will want the rest, too.
+    peeks: Mutex<LruCache<u64, u8>>,
     /// Blocks that could not be read as a whole lately: no drive is to retry them for each of their sectors.
     bad: Mutex<LruCache<u64, ()>>,
 }
@@ -21,11 +36,67 @@ pub struct Cached {
 impl Cached {
     pub fn new(inner: SharedSource) -> Self {
         let capacity = NonZeroUsize::new(METADATA_BLOCKS).unwrap_or(NonZeroUsize::MIN);
-        Self { inner, blocks: Mutex::new(LruCache::new(capacity)), bad: Mutex::new(LruCache::new(capacity)) }
+        let sectors = NonZeroUsize::new(METADATA_SECTORS).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            inner,
+            blocks: Mutex::new(LruCache::new(capacity)),
+            sectors: Mutex::new(LruCache::new(sectors)),
+            peeks: Mutex::new(LruCache::new(sectors)),
+            bad: Mutex::new(LruCache::new(capacity)),
+        }
     }
 
     pub fn inner(&self) -> &SharedSource {
         &self.inner
+    }
+
+    /// Some bytes whose neighbours are not wanted, as those of one record among the records of many directories. A whole
+    /// block would cost ten times as much, and push out another one.
+    ///
+    /// # Errors
+    /// As [`Source::read_exact_at`].
+    pub fn peek(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        range_within(offset, buffer.len(), self.len())?;
+        let block = offset.checked_div(METADATA_BLOCK).unwrap_or(0);
+        let is_there = self.blocks.lock().is_ok_and(|blocks| blocks.contains(&block));
+        let start = offset.checked_div(SECTOR).unwrap_or(0).saturating_mul(SECTOR);
+        let inside = usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
+        let end = inside.saturating_add(buffer.len());
+        let is_within = u64::try_from(end).is_ok_and(|end| end <= SECTOR);
+        if is_there || !is_within {
+            return self.read_exact_at(buffer, offset);
+        }
+        if let Some(sector) = self.kept_sector(start) {
+            return copy(&sector, inside, buffer);
+        }
+        if self.is_peeked_often(block) {
+            return self.read_exact_at(buffer, offset);
+        }
+        let sector = self.sector(start)?;
+        copy(&sector, inside, buffer)
+    }
+
+    /// Counts as a peek.
+    fn is_peeked_often(&self, block: u64) -> bool {
+        let Ok(mut peeks) = self.peeks.lock() else { return true };
+        let times = peeks.get_or_insert_mut(block, || 0);
+        *times = times.saturating_add(1);
+        *times > PEEKS
+    }
+
+    fn kept_sector(&self, start: u64) -> Option<Arc<[u8]>> {
+        self.sectors.lock().ok()?.get(&start).map(Arc::clone)
+    }
+
+    fn sector(&self, start: u64) -> io::Result<Arc<[u8]>> {
+        let length = self.inner.len().saturating_sub(start).min(SECTOR);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.inner.read_exact_at(&mut bytes, start)?;
+        let sector: Arc<[u8]> = bytes.into();
+        if let Ok(mut sectors) = self.sectors.lock() {
+            sectors.put(start, Arc::clone(&sector));
+        }
+        Ok(sector)
     }
 
     /// The block that holds `offset`, and where it begins. The last block of a source is short.
@@ -115,5 +186,22 @@ mod tests {
         assert!(cached.read_exact_at(&mut buffer, 69_632).is_err());
         cached.read_exact_at(&mut buffer, 200_000 - 2048).unwrap();
         assert!(cached.read_exact_at(&mut buffer, 200_000 - 2047).is_err());
+    }
+
+    #[test]
+    fn a_peek_sees_what_a_read_does() {
+        let bytes: Vec<u8> = (0..150_000_u32).map(|at| (at / 7) as u8).collect();
+        let cached = Cached::new(Arc::new(super::super::Memory(bytes.clone().into())));
+        for (at, length) in [(0, 34), (2047, 1), (2047, 2), (70_000, 255), (149_999, 1), (149_000, 1000), (5, 3000)] {
+            for _ in 0..2 {
+                let mut peeked = vec![0; length];
+                cached.peek(&mut peeked, at as u64).unwrap();
+                assert_eq!(peeked, bytes[at..at + length]);
+            }
+        }
+        assert!(cached.peek(&mut [0; 2], 149_999).is_err());
+        let mut byte = [0];
+        let scratched = Cached::new(Arc::new(Scratched));
+        assert!(scratched.peek(&mut byte, 69_999).is_err() && scratched.peek(&mut byte, 67_583).is_ok());
     }
 }

@@ -96,7 +96,7 @@ impl Space {
             let source = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
             return Err(Error::Read { at, source });
         }
-        self.metadata.read_exact_at(&mut bytes, at).map_err(|source| Error::Read { at, source })?;
+        self.metadata.peek(&mut bytes, at).map_err(|source| Error::Read { at, source })?;
         Ok(Block { bytes, at })
     }
 

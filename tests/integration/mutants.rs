@@ -323,11 +323,15 @@ impl Tally {
         let differences = theirs.differences(ours);
         self.same += usize::from(differences.is_empty());
         for difference in differences {
-            let parent = difference.path.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
+            let parent = difference
+                .path
+                .rsplit_once('/')
+                .map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
             // An entry of a directory that was lost, at whatever depth.
-            let told = ours.broken.iter().any(|dir| dir == "/" || parent == dir || parent.starts_with(&format!("{dir}/")))
-                || ours.truncated
-                || !ours.errors.is_empty();
+            let told =
+                ours.broken.iter().any(|dir| dir == "/" || parent == dir || parent.starts_with(&format!("{dir}/")))
+                    || ours.truncated
+                    || !ours.errors.is_empty();
             match difference.attribute.as_str() {
                 "extra" => self.more += 1,
                 "listing" => self.stricter += 1,

@@ -200,8 +200,10 @@ fn stat_and_df_tell_the_truth() {
     assert_eq!(&words[1..3], ["0", "100%"], "nothing is free");
     assert!(words[3].starts_with("fuse"), "{df}");
     // The root counts, and hard links by their names.
-    let files = shell("df --output=itotal $A | tail -n 1", drive.path(), &disc.tree);
-    assert_eq!(files.trim().parse::<usize>().unwrap(), walked(&disc.tree).len() + 1);
+    let files =
+        || shell("df --output=itotal $A | tail -n 1", drive.path(), &disc.tree).trim().parse::<usize>().unwrap();
+    crate::mounting::rig::eventually("they are counted", || files() != 0);
+    assert_eq!(files(), walked(&disc.tree).len() + 1);
     assert_eq!(shell("stat -f -c '%l %s' $A", drive.path(), &disc.tree), "255 2048\n");
 }
 
