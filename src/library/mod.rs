@@ -290,9 +290,9 @@ impl Parts for Library {
     fn recover(&self) -> Result<()> {
         let shelf = Shelf::recovered(Arc::clone(&self.ledger), &self.folder).map_err(|error| self.unread(error))?;
         *self.shelf.write().map_err(|_| Error::Stale)? = shelf;
+        // Whoever asks first has the folder looked at. Not here: as long as another process serves, it alone may give
+        // numbers.
         *self.look.lock().map_err(|_| Error::Stale)? = None;
-        // A folder that can't be read at the moment, as was told, may be there when somebody asks.
-        let _ = self.refresh();
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub trait Parts: Send + Sync + Debug {
     /// Finds out which numbers were given by the process before this one.
     ///
     /// # Errors
-    /// When that can't be read, or nobody can tell what parts there are.
+    /// When that can't be read.
     fn recover(&self) -> Result<()>;
 
     /// Where those are kept, for another program.

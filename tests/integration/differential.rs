@@ -19,20 +19,24 @@ pub fn skip(what: &str) {
 
 /// The folder of the manifests that Linux makes of `jobs`.
 pub fn linux(dir: &Path, jobs: &str) -> Option<PathBuf> {
-    let (out, success) = oracle(dir, jobs, &dir.join("out"))?;
+    let (out, success) = oracle(dir, jobs, &dir.join("out"), None)?;
     assert!(success.is_ok(), "the oracle: {success:?}");
     Some(out)
 }
 
 /// The same of images that Linux may not survive: those it does not reach have no manifest.
 pub fn linux_as_far_as_it_goes(dir: &Path, jobs: &str, out: &Path) -> Option<PathBuf> {
-    oracle(dir, jobs, out).map(|(out, _)| out)
+    oracle(dir, jobs, out, Some(120)).map(|(out, _)| out)
 }
 
-fn oracle(dir: &Path, jobs: &str, out: &Path) -> Option<(PathBuf, Result<(), String>)> {
+/// `limit`: seconds.
+fn oracle(dir: &Path, jobs: &str, out: &Path, limit: Option<u32>) -> Option<(PathBuf, Result<(), String>)> {
     std::fs::write(dir.join("jobs"), jobs).unwrap();
     let oracle = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/linux");
-    let output = Command::new(oracle).arg("--batch").arg(dir.join("jobs")).arg(out).output().unwrap();
+    let mut command = Command::new(oracle);
+    command.arg("--batch").arg(dir.join("jobs")).arg(out);
+    command.envs(limit.map(|limit| ("MOUNT_ISO_ORACLE_LIMIT", limit.to_string())));
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() == Some(77) {
         skip(said.trim());

@@ -349,7 +349,7 @@ impl Tally {
 #[test]
 fn mutants_beside_linux() {
     use crate::drive::{Drive, Trouble};
-    const BATCH: usize = 40;
+    const BATCH: usize = 25;
     let rounds = number("MOUNT_ISO_LINUX_MUTANTS", 16);
     let directory = tempfile::tempdir().unwrap();
     let (iso, udf) = (prepared(samples(directory.path())), prepared(built()));
