@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::signal::Signal;
 
-use crate::mounting::rig::{Rig, User, eventually};
+use crate::mounting::rig::{Rig, Stops, User, eventually};
 
 /// Files of a small tree, and the bytes of its large file.
 const FILES: usize = 200;
@@ -87,6 +87,7 @@ fn a_lazy_unmount_in_the_middle_takes_nothing_from_who_has_a_file_open() {
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _stops = Stops(&stop);
         for reader in 0..8 {
             let (file, done, stop) = (File::open(mount.join("large")).unwrap(), &done, &stop);
             scope.spawn(move || {
@@ -99,7 +100,7 @@ fn a_lazy_unmount_in_the_middle_takes_nothing_from_who_has_a_file_open() {
         }
         eventually("they are reading", || done.load(Ordering::Relaxed) > 20);
         rig.succeed(["unmount", "--lazy", "load.iso"]);
-        assert!(!mount.exists());
+        eventually("its directory is gone", || !mount.exists());
         let then = done.load(Ordering::Relaxed);
         eventually("they go on", || done.load(Ordering::Relaxed) > then + 40);
         stop.store(true, Ordering::Relaxed);
@@ -162,6 +163,7 @@ fn a_drive_that_is_stopped_for_a_while_goes_on() {
     let done = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _stops = Stops(&stop);
         for reader in 0..4 {
             let (file, done, stop) = (File::open(mount.join("large")).unwrap(), &done, &stop);
             scope.spawn(move || {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::rig::{Rig, User, eventually};
+use super::rig::{Rig, Stops, User, eventually};
 
 /// Makes an image of a file of 8 MiB that comes last, and one that comes first.
 fn image(rig: &Rig, name: &str, fill: u8) {
@@ -97,6 +97,7 @@ fn readers_of_an_image_that_is_cut_and_comes_back_get_right_bytes_or_errors() {
         let path = rig.path("CUT/numbers");
         let (stop, right, lost) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
         thread::scope(|scope| {
+            let _stops = Stops(&stop);
             for seed in 0..8_u64 {
                 let (path, stop, right, lost) = (&path, &stop, &right, &lost);
                 scope.spawn(move || {

@@ -11,7 +11,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::rig::{PROGRAM, Rig, User, alone, eventually, is_root};
+use super::rig::{PROGRAM, Rig, Stops, User, alone, eventually, is_root};
 use super::takeover::{big, read, resends};
 
 /// Puts another file with the same program in the place of the one that drives were mounted by.
@@ -45,6 +45,7 @@ fn readers_do_not_notice_that_the_program_is_another() {
         let mut counts = Vec::new();
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
+            let _stops = Stops(&stop);
             // Another user's drive is no place for root.
             let own = user == User::Own || !is_root();
             let readers: Vec<_> = (0..if own { 4 } else { 0 })

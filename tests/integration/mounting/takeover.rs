@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::rig::{Rig, User, eventually};
+use super::rig::{Rig, Stops, User, eventually};
 
 /// Whether the kernel gives unanswered requests to another process.
 pub fn resends() -> bool {
@@ -72,6 +72,7 @@ fn readers_do_not_notice_that_workers_are_killed() {
         let holder = rig.processes()[0];
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
+            let _stops = Stops(&stop);
             // Another user's drive is no place for root: there a program of that user's reads.
             let own = user == User::Own || !super::rig::is_root();
             let readers: Vec<_> = (0..if own { 8 } else { 0 })
@@ -146,6 +147,7 @@ fn a_library_is_taken_over_with_all_its_numbers() {
     let open = File::open(rig.path("m/c/numbers")).unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _stops = Stops(&stop);
         let readers: Vec<_> = ["a", "c", "d", "a"]
             .into_iter()
             .zip(0..)
