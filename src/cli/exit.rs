@@ -56,6 +56,23 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// How a command ends that was to do several things, `done` of which it did. All failures but the last are told here;
+    /// that one ends the command.
+    ///
+    /// # Errors
+    /// The last failure, with [`Code::Partial`] where something was done.
+    pub fn of_several(mut failures: Vec<Self>, done: usize) -> Result<Code, Self> {
+        let last = failures.pop();
+        for failure in &failures {
+            eprintln!("{failure}");
+        }
+        match last {
+            None => Ok(Code::Success),
+            Some(failure) if done > 0 => Err(Self { code: Code::Partial, ..failure }),
+            Some(failure) => Err(failure),
+        }
+    }
+
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), hint: None }
     }

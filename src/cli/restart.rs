@@ -51,15 +51,7 @@ pub fn run(args: &RestartArgs) -> Result<Code, Failure> {
             Err(failure) => failures.push(failure),
         }
     }
-    let last = failures.pop();
-    for failure in &failures {
-        eprintln!("{failure}");
-    }
-    match last {
-        None => Ok(Code::Success),
-        Some(failure) if done > 0 => Err(Failure { code: Code::Partial, ..failure }),
-        Some(failure) => Err(failure),
-    }
+    Failure::of_several(failures, done)
 }
 
 fn restart(drive: &table::Entry) -> Result<(), Failure> {

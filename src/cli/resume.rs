@@ -41,8 +41,12 @@ pub fn run(args: &ResumeArgs) -> Result<Code, Failure> {
     }
     logging::start(level);
     if !plan.foreground || plan.options.mount.log.is_some() {
-        let file = plan.options.mount.log.as_ref().and_then(|path| logging::open(path).ok());
+        let file = plan.options.mount.log.as_ref().map(|path| logging::open(path)).transpose();
+        let (file, error) = file.map_or_else(|error| (None, Some(error)), |file| (file, None));
         logging::leave_terminal(file);
+        if let Some(error) = error {
+            log::warn!("the log file can't be opened any more: {error}");
+        }
     }
     plan::resume(plan, handover).inspect_err(|failure| log::error!("{failure}"))
 }

@@ -60,15 +60,7 @@ pub fn run(args: &UnmountArgs) -> Result<Code, Failure> {
             Err(error) => failures.push(error.into()),
         }
     }
-    let last = failures.pop();
-    for failure in &failures {
-        eprintln!("{failure}");
-    }
-    match last {
-        None => Ok(Code::Success),
-        Some(failure) if done > 0 => Err(Failure { code: Code::Partial, ..failure }),
-        Some(failure) => Err(failure),
-    }
+    Failure::of_several(failures, done)
 }
 
 /// The mount points that a directory or an image stands for.

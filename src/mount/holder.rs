@@ -342,9 +342,10 @@ const NO_HANDOVER: &str = "only with Linux 6.9 or later, and without `norestart`
 
 impl Post {
     /// What the worker has said.
-    fn read_news(&mut self, drive: &Drive) {
+    fn read_news(&mut self, drive: &Drive, server: &impl Server) {
         let Ok(said) = self.news.read() else { return };
-        if said >= FAILURE {
+        // What can't be taken over can't follow its image either.
+        if said >= FAILURE && server.can_take_over() {
             self.search.wish();
         }
         if said % FAILURE >= IDLE && drive.unmount_unused() {
@@ -397,7 +398,7 @@ fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Po
         }
         let state = waitpid(worker, Some(WaitPidFlag::WNOHANG));
         // After that: what a worker says before its end is heard.
-        post.read_news(drive);
+        post.read_news(drive, server);
         match state {
             Ok(WaitStatus::Exited(_, code)) => return End::Over(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => return End::Died(signal),
@@ -409,7 +410,7 @@ fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Po
             end(worker);
             return End::Over(0);
         }
-        if server.can_take_over() && post.search.goes_on(server) {
+        if post.search.goes_on(server) {
             return End::Found;
         }
         // No zombie is to be left of one that was killed.

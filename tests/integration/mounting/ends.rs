@@ -274,3 +274,24 @@ impl Gently for std::process::Child {
         let _ = nix::sys::signal::kill(pid, Signal::SIGINT);
     }
 }
+
+/// Hundredths of a second that a process has worked.
+fn worked(pid: nix::unistd::Pid) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_holder_has_nothing_to_do_after_a_failure_where_nothing_can_take_over() {
+    let rig = Rig::new(User::Own);
+    let length = fs::metadata(rig.path("x.iso")).unwrap().len();
+    // Most of the file that comes last.
+    fs::OpenOptions::new().write(true).open(rig.path("x.iso")).unwrap().set_len(length - 500_000).unwrap();
+    rig.succeed(["x.iso", "-o", "norestart"]);
+    assert!(fs::read(rig.path("A LABEL/sub/big")).is_err());
+    let holder = rig.processes()[0];
+    let before = worked(holder);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(worked(holder) - before < 20, "it spins");
+}
