@@ -28,7 +28,7 @@ use super::lives::{End, Lives};
 use super::read_ahead;
 use super::search::Search;
 use super::server::{Event, Observer, Server, Standing};
-use super::watcher::{over, watch};
+use super::watcher::{NAME, over, watch};
 use super::worker::{FAILURE, IDLE, RENEWAL, RENEWAL_OF_ANOTHER, work};
 use crate::sys;
 
@@ -205,9 +205,8 @@ fn hold(
         // Without the byte that says so, and nobody holding the other end: the holder has been killed.
         let pulse = pipe2(OFlag::O_CLOEXEC)?;
         let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        // Who kills all that is called mount-iso does not mean the watcher.
         let name = sys::name()?;
-        prctl::set_name(c"iso-watcher")?;
+        prctl::set_name(NAME)?;
         let side = sys::fork();
         if !matches!(side, Ok(ForkResult::Child)) {
             prctl::set_name(&name)?;

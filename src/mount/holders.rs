@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::holder::HANDOVER;
 use super::table::Entry;
+use super::watcher::NAME;
 
 /// How long a holder may take to become another program: longer than it waits for that program by itself.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -23,8 +24,6 @@ const REFUSAL: &str = "mount-iso-refusal";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     process: Pid,
-    /// Others that have the drive's connection: the one that serves it, and for a moment those that it has started.
-    others: Vec<i32>,
 }
 
 /// The holder of a drive; `None` where it belongs to somebody whose processes we may not look at, or is none of ours.
@@ -33,8 +32,7 @@ pub struct Holder {
 /// When /proc can't be read.
 pub fn holder(drive: &Entry) -> io::Result<Option<Holder>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(process) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+    for process in processes()? {
         if has_connection(process, drive) {
             found.push((process, parent(process)));
         }
@@ -42,10 +40,13 @@ pub fn holder(drive: &Entry) -> io::Result<Option<Holder>> {
     let is_parent = |process: &i32| found.iter().any(|(_, parent)| *parent == Some(*process));
     let alone = |parent: &Option<i32>| !found.iter().any(|(process, _)| Some(*process) == *parent);
     let holder = found.iter().filter(|(_, parent)| alone(parent)).max_by_key(|(process, _)| is_parent(process));
-    Ok(holder.map(|(holder, _)| Holder {
-        process: Pid::from_raw(*holder),
-        others: found.iter().map(|(process, _)| *process).filter(|process| process != holder).collect(),
-    }))
+    Ok(holder.map(|(holder, _)| Holder { process: Pid::from_raw(*holder) }))
+}
+
+/// All processes that there are.
+fn processes() -> io::Result<Vec<i32>> {
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    fs::read_dir("/proc")?.filter_map(|entry| entry.map(number).transpose()).collect()
 }
 
 fn of(process: i32, what: &str) -> PathBuf {
@@ -103,20 +104,23 @@ impl Holder {
             return Err("its program is too old for that: unmount and mount anew".to_owned());
         }
         let before = refusal(process).map(|(number, _)| number);
-        // Every handover has a command line of its own.
-        let command = || fs::read(of(process, "cmdline")).ok();
-        let first = command();
+        // Every handover has a command line of its own, which the process that serves has from its holder.
+        let command = |process| fs::read(of(process, "cmdline")).ok();
+        let first = command(process);
         kill(self.process, HANDOVER).map_err(|errno| errno.desc().to_owned())?;
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            match holder(drive) {
-                Ok(Some(now)) if now.process == self.process => {
-                    let is_new = |process: &i32| !self.others.contains(process);
-                    if command() != first && !now.others.is_empty() && now.others.iter().all(is_new) {
-                        return Ok(());
-                    }
-                }
-                _ => return Err("its process has ended".to_owned()),
+            if status(process, "State").is_none_or(|state| state.starts_with('Z')) {
+                return Err("its process has ended".to_owned());
+            }
+            let new = command(process);
+            let is_watcher = |other| status(other, "Name").is_none_or(|name| name.as_bytes() == NAME.to_bytes());
+            let serves = |other: &i32| {
+                *other != process && command(*other) == new && !is_watcher(*other) && has_connection(*other, drive)
+            };
+            let all = || processes().map_err(|error| format!("/proc: {error}"));
+            if new != first && all()?.iter().any(serves) {
+                return Ok(());
             }
             if let Some((_, path)) = refusal(process).filter(|(number, _)| Some(*number) != before) {
                 return Err(fs::read_to_string(path).unwrap_or_else(|error| error.to_string()));

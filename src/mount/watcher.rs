@@ -1,10 +1,14 @@
 //! The process that sleeps until the holder of a drive has been killed, and tidies in its place.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
 
 use super::drive::Point;
 use crate::sys;
+
+/// What the process is called: who kills all that is called mount-iso does not mean it.
+pub(super) const NAME: &CStr = c"iso-watcher";
 
 /// The watcher: sleeps until the holder is gone.
 pub(super) fn watch(mut pulse: File, point: Option<&Point>) -> ! {

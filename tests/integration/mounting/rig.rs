@@ -141,7 +141,11 @@ impl Rig {
     #[track_caller]
     pub fn succeed<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
         let output = self.run(args);
-        assert!(output.status.success(), "{output:?}");
+        assert!(
+            output.status.success(),
+            "{output:?}\n{}",
+            fs::read_to_string(self.path("log.txt")).unwrap_or_default()
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -171,26 +175,36 @@ impl Rig {
 
     /// The processes of a drive of this rig: holder, worker, and the watcher, which is the last; as far as they live.
     pub fn processes(&self) -> Vec<Pid> {
-        let mut watchers = Vec::new();
-        let mut found: Vec<(Pid, Pid)> = Vec::new();
+        let mut found = self.found();
+        found.sort_by_key(|process| process.role);
+        found.into_iter().map(|process| process.pid).collect()
+    }
+
+    /// The process that serves a drive of this rig, unless one has just ended and the other is yet to come.
+    pub fn worker(&self) -> Option<Pid> {
+        self.found().into_iter().find(|process| process.role == Role::Worker).map(|process| process.pid)
+    }
+
+    fn found(&self) -> Vec<Process> {
+        let mut found: Vec<(Pid, Pid, bool)> = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let Ok(target) = fs::read_link(entry.path().join("exe")) else { continue };
             let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
             let after = stat.rsplit(") ").next().unwrap();
             let parent = after.split(' ').nth(1).unwrap().parse().unwrap();
-            if target != self.path("mount-iso") || after.starts_with('Z') {
-                continue;
-            }
-            if stat.contains(" (iso-watcher) ") {
-                watchers.push(Pid::from_raw(pid));
-            } else {
-                found.push((Pid::from_raw(pid), Pid::from_raw(parent)));
+            if target == self.path("mount-iso") && !after.starts_with('Z') {
+                found.push((Pid::from_raw(pid), Pid::from_raw(parent), stat.contains(" (iso-watcher) ")));
             }
         }
-        let is_worker = |(_, parent): &&(Pid, Pid)| found.iter().any(|(pid, _)| pid == parent);
-        let (workers, holders): (Vec<_>, Vec<_>) = found.iter().partition(is_worker);
-        holders.into_iter().chain(workers).map(|(pid, _)| pid).chain(watchers).collect()
+        let is_parent = |process: Pid| found.iter().any(|(_, parent, _)| *parent == process);
+        let role = |(pid, parent, watches): &(Pid, Pid, bool)| match found.iter().any(|(other, ..)| other == parent) {
+            // It has the watcher's name, too, at the moment when it starts it.
+            false if is_parent(*pid) || !watches => Role::Holder,
+            true if !watches => Role::Worker,
+            _ => Role::Watcher,
+        };
+        found.iter().map(|process| Process { pid: process.0, role: role(process) }).collect()
     }
 
     pub fn signal(&self, pid: Pid, signal: Signal) {
@@ -224,4 +238,17 @@ impl Drop for Rig {
             let _ = kill(pid, Signal::SIGKILL);
         }
     }
+}
+
+struct Process {
+    pid: Pid,
+    role: Role,
+}
+
+/// What a process is of a drive, in the order in which they are told. A worker without a holder counts as one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Holder,
+    Worker,
+    Watcher,
 }

@@ -83,13 +83,13 @@ fn readers_do_not_notice_that_workers_are_killed() {
                 .collect();
             let mut expected = fs::read(rig.path("content/numbers")).unwrap();
             for _ in 0..kills() {
-                let before = rig.processes();
-                rig.signal(before[1], Signal::SIGKILL);
+                let before = rig.worker().unwrap();
+                rig.signal(before, Signal::SIGKILL);
                 if !own {
                     assert_eq!(rig.read(&mount.join("hello.txt")).as_deref(), Some(&b"hello\n"[..]));
                     assert_eq!(rig.read(&mount.join("numbers")).as_ref(), Some(&expected));
                 }
-                eventually("another worker", || rig.processes().get(1).is_some_and(|worker| *worker != before[1]));
+                eventually("another worker", || rig.worker().is_some_and(|worker| worker != before));
             }
             expected.clear();
             stop.store(true, Ordering::Relaxed);
@@ -112,9 +112,9 @@ fn a_drive_whose_workers_all_crash_is_given_up_and_not_left_dead() {
     rig.succeed(["x.iso", "--log", "log.txt"]);
     let begun = Instant::now();
     while !rig.mounts().is_empty() {
-        if let Some(worker) = rig.processes().get(1) {
+        if let Some(worker) = rig.worker() {
             // It may have ended by itself meanwhile.
-            let _ = nix::sys::signal::kill(*worker, Signal::SIGSEGV);
+            let _ = nix::sys::signal::kill(worker, Signal::SIGSEGV);
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "it goes on for ever");
     }
@@ -157,12 +157,12 @@ fn a_library_is_taken_over_with_all_its_numbers() {
             })
             .collect();
         for round in 0..10 {
-            let before = rig.processes();
+            let before = rig.worker().unwrap();
             match round % 2 {
-                0 => rig.signal(before[1], Signal::SIGKILL),
+                0 => rig.signal(before, Signal::SIGKILL),
                 _ => drop(rig.succeed(["restart", "m"])),
             }
-            eventually("another worker", || rig.processes().get(1).is_some_and(|worker| *worker != before[1]));
+            eventually("another worker", || rig.worker().is_some_and(|worker| worker != before));
             assert_eq!(fs::read(rig.path("m/d/hello.txt")).unwrap(), b"hello\n");
         }
         stop.store(true, Ordering::Relaxed);
