@@ -58,7 +58,9 @@ pub fn all(settings: &Settings) -> io::Result<Report> {
         let mut row = 0;
         for (number, group) in groups.iter().enumerate() {
             let Some(images) = made.get(&group.image) else { continue };
-            for contender in &group.contenders {
+            // Another one begins in each round: who comes first finds other memory than who comes last.
+            let all = group.contenders.len();
+            for contender in group.contenders.iter().cycle().skip(round % all.max(1)).take(all) {
                 if given_up.contains(&(number, *contender)) || Instant::now() > settings.end {
                     continue;
                 }

@@ -7,21 +7,20 @@ pub mod packed;
 use std::sync::Arc;
 
 use mount_iso::disc::{Disc, ReadOptions, Selection, SessionChoice, TreeKind};
-use mount_iso::source::Memory;
 use mount_iso::tree::Tree;
 use mount_iso::verify::{self, NoMeter};
 use mount_iso::volume::FileType;
 
-use packed::flags;
+use packed::{Packed, flags};
 
 /// Nodes of one tree that are looked at.
 const NODES: usize = 1500;
 /// Bytes of one file that are read, and of all.
-const FILE_BYTES: u64 = 256 * 1024;
-const ALL_BYTES: u64 = 4 << 20;
+const FILE_BYTES: u64 = 64 * 1024;
+const ALL_BYTES: u64 = 512 * 1024;
 
 fn probe(data: &[u8]) -> Option<Disc> {
-    let (set, image) = packed::unpack(data);
+    let (set, image) = Packed::new(data);
     let mut options = ReadOptions::default();
     if set & flags::EVERYTHING != 0 {
         (options.iso.show_associated, options.udf.unhide, options.udf.undelete) = (true, true, true);
@@ -30,7 +29,7 @@ fn probe(data: &[u8]) -> Option<Disc> {
     if set & flags::SECOND != 0 {
         options.session = SessionChoice::Number(1);
     }
-    Disc::probe(Arc::new(Memory(image.into())), &options).ok()
+    Disc::probe(Arc::new(image), &options).ok()
 }
 
 /// Looks at everything a tree has, within bounds.

@@ -2,6 +2,10 @@
 //!
 //! A byte of flags, then parts of 516 bytes: the number of a sector of 512 bytes (little-endian) and the sector.
 
+use std::io;
+
+use mount_iso::source::Source;
+
 /// Bytes of a sector.
 const SECTOR: usize = 512;
 const PART: usize = SECTOR + 4;
@@ -36,45 +40,108 @@ pub fn pack(image: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// The flags and the image; without [`flags::UNSIGNED`] all descriptors of UDF get right checksums, which a fuzzer would
-/// find only in a million years.
-pub fn unpack(packed: &[u8]) -> (u8, Vec<u8>) {
-    let Some((flags, parts)) = packed.split_first() else { return (0, Vec::new()) };
-    let mut image = Vec::new();
-    let mut written = Vec::new();
-    for part in parts.chunks(PART) {
-        let Some((number, sector)) = part.split_first_chunk::<4>() else { break };
-        let start = (u32::from_le_bytes(*number) % MOST_SECTORS) as usize * SECTOR;
-        if image.len() < start + SECTOR {
-            // The end of an image is that of a block.
-            image.resize((start + SECTOR).next_multiple_of(2048), 0);
-        }
-        image[start..start + sector.len()].copy_from_slice(sector);
-        written.push(start);
-    }
-    if flags & flags::UNSIGNED == 0 {
-        for start in written {
-            for at in (start..start + SECTOR).step_by(4) {
-                sign(&mut image, at);
-            }
-        }
-    }
-    (*flags, image)
+/// An image that is not made: its sectors, the rest is zeros.
+#[derive(Debug)]
+pub struct Packed {
+    /// In the order of their numbers.
+    sectors: Vec<(usize, [u8; SECTOR])>,
+    bytes: usize,
 }
 
-/// Makes the CRC and the checksum of a tag right, where one seems to be.
-fn sign(image: &mut [u8], at: usize) {
-    let Some(tag) = image.get(at..at + 16) else { return };
-    let word = |at: usize| u16::from_le_bytes([tag[at], tag[at + 1]]);
-    if !TAGS.contains(&word(0)) || !matches!(word(2), 2 | 3) || tag[5] != 0 {
-        return;
+impl Packed {
+    /// The flags and the image; without [`flags::UNSIGNED`] all descriptors of UDF get right checksums, which a fuzzer
+    /// would find only in a million years.
+    pub fn new(packed: &[u8]) -> (u8, Self) {
+        let mut image = Self { sectors: Vec::new(), bytes: 0 };
+        let Some((flags, parts)) = packed.split_first() else { return (0, image) };
+        for part in parts.chunks(PART) {
+            let Some((number, bytes)) = part.split_first_chunk::<4>() else { break };
+            let number = (u32::from_le_bytes(*number) % MOST_SECTORS) as usize;
+            let mut sector = [0; SECTOR];
+            sector[..bytes.len()].copy_from_slice(bytes);
+            // The end of an image is that of a block.
+            image.bytes = image.bytes.max(((number + 1) * SECTOR).next_multiple_of(2048));
+            match image.sectors.binary_search_by_key(&number, |(number, _)| *number) {
+                Ok(place) => image.sectors[place].1 = sector,
+                Err(place) => image.sectors.insert(place, (number, sector)),
+            }
+        }
+        if flags & flags::UNSIGNED == 0 {
+            let places: Vec<_> = image.sectors.iter().map(|(number, _)| number * SECTOR).collect();
+            for start in places {
+                for at in (start..start + SECTOR - 12).step_by(4) {
+                    image.sign(at);
+                }
+            }
+        }
+        (*flags, image)
     }
-    let length = usize::from(word(10));
-    if let Some(covered) = image.get(at + 16..at + 16 + length) {
-        let crc = covered.iter().fold(0_u16, |crc, byte| {
-            (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 })
-        });
-        image[at + 8..at + 10].copy_from_slice(&crc.to_le_bytes());
+
+    /// Copies what there is of a range to a buffer of zeros.
+    fn copy(&self, buffer: &mut [u8], offset: usize) {
+        let first = self.sectors.partition_point(|(number, _)| (number + 1) * SECTOR <= offset);
+        for (number, sector) in &self.sectors[first..] {
+            let start = number * SECTOR;
+            let (from, to) = (offset.saturating_sub(start), start.saturating_sub(offset));
+            let Some(target) = buffer.get_mut(to..).filter(|target| !target.is_empty()) else { break };
+            let length = target.len().min(SECTOR - from);
+            target[..length].copy_from_slice(&sector[from..from + length]);
+        }
     }
-    image[at + 4] = (0..16).filter(|byte| *byte != 4).fold(0_u8, |sum, byte| sum.wrapping_add(image[at + byte]));
+
+    /// Makes the CRC and the checksum of a tag right, where one seems to be.
+    fn sign(&mut self, at: usize) {
+        let Ok(place) = self.sectors.binary_search_by_key(&(at / SECTOR), |(number, _)| *number) else { return };
+        let within = at % SECTOR;
+        let tag = &self.sectors[place].1[within..];
+        let word = |at: usize| u16::from_le_bytes([tag[at], tag[at + 1]]);
+        if !TAGS.contains(&word(0)) || !matches!(word(2), 2 | 3) || tag[5] != 0 {
+            return;
+        }
+        let mut whole = vec![0; 16 + usize::from(word(10))];
+        if at + whole.len() <= self.bytes {
+            self.copy(&mut whole, at);
+            let crc =
+                whole[16..].iter().fold(0_u16, |crc, byte| (crc << 8) ^ CRC[usize::from((crc >> 8) as u8 ^ byte)]);
+            whole[8..10].copy_from_slice(&crc.to_le_bytes());
+        } else {
+            whole.resize(16, 0);
+            self.copy(&mut whole, at);
+        }
+        whole[4] = (0..16).filter(|byte| *byte != 4).fold(0_u8, |sum, byte| sum.wrapping_add(whole[byte]));
+        // Tags begin at most 16 bytes before the end of their sector.
+        self.sectors[place].1[within + 4] = whole[4];
+        self.sectors[place].1[within + 8..within + 10].copy_from_slice(&whole[8..10]);
+    }
 }
+
+impl Source for Packed {
+    fn len(&self) -> u64 {
+        self.bytes as u64
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(buffer.len() as u64).filter(|end| *end <= self.len());
+        end.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        buffer.fill(0);
+        self.copy(buffer, offset as usize);
+        Ok(())
+    }
+}
+
+/// The remainders of ECMA-167 1/7.2.6's polynomial.
+const CRC: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};

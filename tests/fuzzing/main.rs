@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use entry::packed;
+use mount_iso::source::Source;
 use mutator::{Random, mutate};
 
 #[global_allocator]
@@ -108,7 +109,13 @@ fn changed_images_are_read_in_bounded_time_and_memory() {
 #[test]
 fn images_are_packed_without_loss() {
     for (name, image) in samples::seeds("walk") {
-        let (_, unpacked) = packed::unpack(&[&[packed::flags::UNSIGNED][..], &packed::pack(&image)[1..]].concat());
+        let (_, packed) = packed::Packed::new(&[&[packed::flags::UNSIGNED][..], &packed::pack(&image)[1..]].concat());
+        let mut unpacked = vec![1; packed.len() as usize];
+        packed.read_exact_at(&mut unpacked, 0).unwrap();
+        // At any place.
+        let mut part = vec![1; 3000.min(unpacked.len() / 2)];
+        packed.read_exact_at(&mut part, 777).unwrap();
+        assert_eq!(part, unpacked[777..777 + part.len()]);
         // Zeros at the end are not missed.
         let used = image.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         assert_eq!(unpacked[..used], image[..used], "{name}");

@@ -8,6 +8,8 @@ use super::sandbox::{Sandbox, installed, note};
 const TREE: &str = r#"
 export XDG_RUNTIME_DIR=/run/user/0
 mkdir -p /run/user/0 m tree
+# Machines in which nothing has mounted control groups, such as containers.
+grep -q ' - cgroup' /proc/self/mountinfo || mount -t cgroup2 none /sys/fs/cgroup
 tree=$DIR/tree M=$DIR/m name=${DIR##*/}
 # What engines leave of control groups, as far as it is nobody's any more.
 trap 'find /sys/fs/cgroup -depth -type d \( -path "*/libpod_parent*" -o -name lxc.pivot -o -name docker -o -name "*$name*" \) -exec rmdir {} + 2>/dev/null || :' EXIT
@@ -20,7 +22,7 @@ echo root:x:0: >"$tree/etc/group"
 mount-iso --container x.iso m
 hello() { said=$("$@" </dev/null) || return; [ "$said" = hello ] || { echo "said: $said" >&2; return 1; }; }
 engine() { podman --root "$1/storage" --runroot "$1/run" --tmpdir "$1/tmp" --storage-driver=vfs --runtime runc --cgroup-manager cgroupfs --events-backend=none "${@:2}"; }
-limits="--rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000"
+limits="--rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --pids-limit=-1"
 # A name space with the one hierarchy of control groups that newer engines want.
 unified() { unshare -m bash -c 'umount -l -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"' bash "$@"; }
 "#;
@@ -223,7 +225,7 @@ fn a_drive_is_mounted_inside_a_container() {
 rm -r tree/bin tree/usr
 mkdir tree/usr
 for name in bin sbin lib lib32 lib64 libx32; do [ ! -e /usr/$name ] || ln -s usr/$name tree/$name; done
-inside() { timeout -k 1 20 bash -c "$(declare -f engine); "'engine /run/p run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 "$@"' bash \
+inside() { timeout -k 1 20 bash -c "$(declare -f engine); "'engine /run/p run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --pids-limit=-1 "$@"' bash \
 	-v /usr:/usr:ro -v "$DIR:/program:ro" -v "$DIR/x.iso:/images/x.iso:ro" -w /tmp "${flags[@]}" --rootfs "$tree" /bin/sh -c "$1" </dev/null; }
 flags=(--device /dev/fuse --cap-add SYS_ADMIN --security-opt apparmor=unconfined)
 [ "$(inside '/program/mount-iso /images/x.iso -p /tmp/m && cat /tmp/m/hello.txt && /program/mount-iso unmount /tmp/m')" = hello ]
@@ -286,7 +288,7 @@ mount --make-rshared node/drives
 cp x.iso 'node/images/a disc.iso'
 cp content/hello.txt node/images/no-disc.txt
 setsid bash -c "$(declare -f engine); "'exec podman --root /run/p/storage --runroot /run/p/run --tmpdir /run/p/tmp --storage-driver=vfs --runtime runc \
-	--cgroup-manager cgroupfs --events-backend=none run --rm --name daemon --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --privileged \
+	--cgroup-manager cgroupfs --events-backend=none run --rm --name daemon --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --pids-limit=-1 --privileged \
 	-e INTERVAL=0.2 -v /usr:/usr:ro -v "$DIR:$DIR:ro" -v "$DIR/node/images:/images:ro,rslave" -v "$DIR/node/drives:/drives:rshared" \
 	--rootfs "$DIR/tree" /bin/sh -c "$(cat "$DIR/command")"' >pod.log 2>&1 </dev/null &
 trap 'echo "line $LINENO failed: $BASH_COMMAND" >&2; cat pod.log >&2' ERR
