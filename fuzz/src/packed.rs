@@ -67,10 +67,9 @@ impl Packed {
             }
         }
         if flags & flags::UNSIGNED == 0 {
-            let places: Vec<_> = image.sectors.iter().map(|(number, _)| number * SECTOR).collect();
-            for start in places {
-                for at in (start..start + SECTOR - 12).step_by(4) {
-                    image.sign(at);
+            for place in 0..image.sectors.len() {
+                for at in (0..=SECTOR - 16).step_by(4) {
+                    image.sign(place, at);
                 }
             }
         }
@@ -89,29 +88,26 @@ impl Packed {
         }
     }
 
-    /// Makes the CRC and the checksum of a tag right, where one seems to be.
-    fn sign(&mut self, at: usize) {
-        let Ok(place) = self.sectors.binary_search_by_key(&(at / SECTOR), |(number, _)| *number) else { return };
-        let within = at % SECTOR;
-        let tag = &self.sectors[place].1[within..];
+    /// Makes the CRC and the checksum of a tag right, where one seems to be: at a byte of a sector.
+    fn sign(&mut self, place: usize, at: usize) {
+        let (number, sector) = &self.sectors[place];
+        let tag = &sector[at..at + 16];
         let word = |at: usize| u16::from_le_bytes([tag[at], tag[at + 1]]);
-        if !TAGS.contains(&word(0)) || !matches!(word(2), 2 | 3) || tag[5] != 0 {
+        if !matches!(word(2), 2 | 3) || tag[5] != 0 || !TAGS.contains(&word(0)) {
             return;
         }
+        let start = number * SECTOR + at;
         let mut whole = vec![0; 16 + usize::from(word(10))];
-        if at + whole.len() <= self.bytes {
-            self.copy(&mut whole, at);
+        let fits = start + whole.len() <= self.bytes;
+        whole.truncate(if fits { whole.len() } else { 16 });
+        self.copy(&mut whole, start);
+        if fits {
             let crc =
                 whole[16..].iter().fold(0_u16, |crc, byte| (crc << 8) ^ CRC[usize::from((crc >> 8) as u8 ^ byte)]);
             whole[8..10].copy_from_slice(&crc.to_le_bytes());
-        } else {
-            whole.resize(16, 0);
-            self.copy(&mut whole, at);
         }
         whole[4] = (0..16).filter(|byte| *byte != 4).fold(0_u8, |sum, byte| sum.wrapping_add(whole[byte]));
-        // Tags begin at most 16 bytes before the end of their sector.
-        self.sectors[place].1[within + 4] = whole[4];
-        self.sectors[place].1[within + 8..within + 10].copy_from_slice(&whole[8..10]);
+        self.sectors[place].1[at..at + 16].copy_from_slice(&whole[..16]);
     }
 }
 

@@ -141,8 +141,8 @@ echo user_allow_other >>/etc/fuse.conf
 cp -a "$tree" /run/home/tree
 chown -R $user:$user /run/user/$user /run/home
 chmod 755 /run
-as_tester() { setpriv --reuid=$user --regid=$user --clear-groups -- env XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH "$@"; }
-rootless() { timeout -k 1 20 setpriv --reuid=$user --regid=$user --clear-groups -- env XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH \
+as_tester() { setpriv --reuid=$user --regid=$user --clear-groups -- env USER=iso-tester XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH "$@"; }
+rootless() { timeout -k 1 20 setpriv --reuid=$user --regid=$user --clear-groups -- env USER=iso-tester XDG_RUNTIME_DIR=/run/user/$user HOME=/run/home PATH=$PATH \
 	podman --root /run/home/storage --runroot /run/home/run --tmpdir /run/home/tmp --storage-driver=vfs --runtime runc --cgroup-manager cgroupfs --events-backend=none run $limits "$@" --rootfs /run/home/tree /bin/cat /mnt/hello.txt </dev/null; }
 # Both before the first container, whose name space sees no later ones.
 as_tester mount-iso x.iso /run/home/m
