@@ -21,43 +21,66 @@ const PAGE: u64 = 4096;
 
 #[derive(Debug, Default)]
 pub struct Ahead {
-    /// Where readers are on the image.
-    ends: [AtomicU64; STREAMS],
+    streams: [Stream; STREAMS],
     next: AtomicUsize,
+}
+
+/// A reader on the image.
+#[derive(Debug, Default)]
+struct Stream {
+    /// Where it is.
+    end: AtomicU64,
+    /// Up to where was fetched for it.
+    fetched: AtomicU64,
 }
 
 impl Ahead {
     /// So many bytes are about to be read there.
     pub fn reads(&self, place: &InFile<'_>, length: u64) {
         let end = place.at.saturating_add(length);
-        if !self.follows(place.at, end) {
-            return;
-        }
+        let Some(stream) = self.follows(place.at, end) else { return };
+        let Some((from, to)) = stream.wanted(end) else { return };
         // One question instead of a look at each page of what mostly is there already.
-        if sys::is_resident(place.file, end.saturating_add(AHEAD).saturating_sub(PAGE)) {
+        if sys::is_resident(place.file, to.saturating_sub(PAGE)) {
             return;
         }
-        let (Ok(from), Ok(count)) = (i64::try_from(end), i64::try_from(AHEAD)) else { return };
+        let (Ok(from), Ok(count)) = (i64::try_from(from), i64::try_from(to.saturating_sub(from))) else { return };
         if let Err(error) = posix_fadvise(place.file, from, count, PosixFadviseAdvice::POSIX_FADV_WILLNEED) {
             log::debug!("no look ahead: {}", error.desc());
         }
     }
 
-    /// Whether a reader goes on where one was. Remembers where it will be.
-    fn follows(&self, at: u64, end: u64) -> bool {
-        let known = self.ends.iter().find(|known| {
-            let known = known.load(Ordering::Relaxed);
+    /// The reader that goes on there, if one does. Remembers where it will be.
+    fn follows(&self, at: u64, end: u64) -> Option<&Stream> {
+        let known = self.streams.iter().find(|stream| {
+            let known = stream.end.load(Ordering::Relaxed);
             known != 0 && known.abs_diff(at) <= SLACK
         });
         if let Some(known) = known {
-            known.fetch_max(end, Ordering::Relaxed);
-            return true;
+            known.end.fetch_max(end, Ordering::Relaxed);
+            return Some(known);
         }
         let oldest = self.next.fetch_add(1, Ordering::Relaxed) % STREAMS;
-        if let Some(slot) = self.ends.get(oldest) {
-            slot.store(end, Ordering::Relaxed);
+        if let Some(stream) = self.streams.get(oldest) {
+            stream.end.store(end, Ordering::Relaxed);
+            stream.fetched.store(end, Ordering::Relaxed);
         }
-        false
+        None
+    }
+}
+
+impl Stream {
+    /// What to fetch for a reader that will be at `end`: what has not been yet, as soon as that is half of it all.
+    fn wanted(&self, end: u64) -> Option<(u64, u64)> {
+        let to = end.saturating_add(AHEAD);
+        let fetched = self.fetched.load(Ordering::Relaxed);
+        let from = fetched.clamp(end, to);
+        if to.saturating_sub(from) < AHEAD / 2 {
+            return None;
+        }
+        // Others fetch for the same reader.
+        let first = self.fetched.compare_exchange(fetched, to, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        first.then_some((from, to))
     }
 }
 
@@ -69,13 +92,27 @@ mod tests {
     fn readers_are_told_apart_and_jumps_are_no_reading_on() {
         const MIB: u64 = 1024 * 1024;
         let ahead = Ahead::default();
-        assert!(!ahead.follows(10 * MIB, 11 * MIB));
-        assert!(!ahead.follows(500 * MIB, 501 * MIB));
+        let follows = |at: u64| ahead.follows(at * MIB, (at + 1) * MIB).is_some();
+        assert!(!follows(10));
+        assert!(!follows(500));
         // Overtaken.
-        assert!(ahead.follows(12 * MIB, 13 * MIB));
-        assert!(ahead.follows(11 * MIB, 12 * MIB));
-        assert!(ahead.follows(501 * MIB, 502 * MIB));
-        assert!(!ahead.follows(100 * MIB, 101 * MIB));
-        assert!(ahead.follows(13 * MIB, 14 * MIB));
+        assert!(follows(12));
+        assert!(follows(11));
+        assert!(follows(501));
+        assert!(!follows(100));
+        assert!(follows(13));
+    }
+
+    #[test]
+    fn nothing_is_fetched_twice() {
+        const MIB: u64 = 1024 * 1024;
+        let stream = Stream::default();
+        stream.fetched.store(MIB, Ordering::Relaxed);
+        let wanted = |end: u64| stream.wanted(end * MIB).map(|(from, to)| (from / MIB, to / MIB));
+        assert_eq!(wanted(2), Some((2, 10)));
+        assert_eq!([3, 4, 5].map(wanted), [None; 3]);
+        assert_eq!(wanted(6), Some((10, 14)));
+        // A gap that was jumped over.
+        assert_eq!(wanted(20), Some((20, 28)));
     }
 }
