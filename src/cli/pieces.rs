@@ -7,6 +7,8 @@ use crate::source::{Segment, Source};
 
 /// Bytes read at once.
 const CHUNK: u64 = 1024 * 1024;
+/// Where the buffer begins: into one that begins elsewhere some processors copy a quarter as fast.
+const PAGE: usize = 4096;
 /// Bytes tried at once where a chunk fails: a logical sector (ECMA-119 6.1.2), the least a drive reads.
 const SECTOR: u64 = 2048;
 
@@ -43,7 +45,10 @@ pub fn read_range<E>(
 ) -> Result<(), E> {
     let mut at = range.start;
     let len = body.len().min(range.end);
-    let mut buffer = vec![0; usize::try_from(len.saturating_sub(at).min(CHUNK)).unwrap_or(0)];
+    let size = usize::try_from(len.saturating_sub(at).min(CHUNK)).unwrap_or(0);
+    let mut room = vec![0; size.saturating_add(PAGE)];
+    let skipped = room.as_ptr().align_offset(PAGE);
+    let buffer = room.get_mut(skipped..).unwrap_or_default();
     // Up to where the chunk failed that is tried by sectors now.
     let mut failing = 0_u64;
     while at < len {
