@@ -6,6 +6,8 @@ use std::io;
 
 use mount_iso::source::Source;
 
+/// The checksum of descriptors (ECMA-167 1/7.2.6).
+static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
 /// Bytes of a sector.
 const SECTOR: usize = 512;
 const PART: usize = SECTOR + 4;
@@ -102,8 +104,7 @@ impl Packed {
         whole.truncate(if fits { whole.len() } else { 16 });
         self.copy(&mut whole, start);
         if fits {
-            let crc =
-                whole[16..].iter().fold(0_u16, |crc, byte| (crc << 8) ^ CRC[usize::from((crc >> 8) as u8 ^ byte)]);
+            let crc = CRC.checksum(&whole[16..]);
             whole[8..10].copy_from_slice(&crc.to_le_bytes());
         }
         whole[4] = (0..16).filter(|byte| *byte != 4).fold(0_u8, |sum, byte| sum.wrapping_add(whole[byte]));
@@ -124,20 +125,3 @@ impl Source for Packed {
         Ok(())
     }
 }
-
-/// The remainders of ECMA-167 1/7.2.6's polynomial.
-const CRC: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = (byte as u16) << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};

@@ -47,7 +47,7 @@ pub fn read_range<E>(
     let len = body.len().min(range.end);
     let size = usize::try_from(len.saturating_sub(at).min(CHUNK)).unwrap_or(0);
     let mut room = vec![0; size.saturating_add(PAGE)];
-    let skipped = room.as_ptr().align_offset(PAGE);
+    let skipped = room.as_ptr().align_offset(PAGE).min(PAGE);
     let buffer = room.get_mut(skipped..).unwrap_or_default();
     // Up to where the chunk failed that is tried by sectors now.
     let mut failing = 0_u64;
