@@ -1,7 +1,7 @@
 //! Every bound that protects us from an image, with its reason.
 
-/// Bytes of one cached block of metadata.
-pub const METADATA_BLOCK: u64 = 64 * 1024;
+/// Bytes of one cached block of metadata. (Fuzzing reads a few bytes each of images that it throws away again.)
+pub const METADATA_BLOCK: u64 = if cfg!(fuzzing) { 4 * 1024 } else { 64 * 1024 };
 /// Metadata blocks kept: 2 MiB. A walk goes through them in their order, so more would save nothing.
 pub const METADATA_BLOCKS: usize = 32;
 /// Single sectors of metadata kept, of what is looked at here and there: 2 MiB.

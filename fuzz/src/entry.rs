@@ -14,10 +14,10 @@ use mount_iso::volume::FileType;
 use packed::{Packed, flags};
 
 /// Nodes of one tree that are looked at.
-const NODES: usize = 1500;
+const NODES: usize = 300;
 /// Bytes of one file that are read, and of all.
-const FILE_BYTES: u64 = 64 * 1024;
-const ALL_BYTES: u64 = 512 * 1024;
+const FILE_BYTES: u64 = 48 * 1024;
+const ALL_BYTES: u64 = 256 * 1024;
 
 fn probe(data: &[u8]) -> Option<Disc> {
     let (set, image) = Packed::new(data);
@@ -35,7 +35,7 @@ fn probe(data: &[u8]) -> Option<Disc> {
 /// Looks at everything a tree has, within bounds.
 fn look(tree: &Tree) {
     let mut rest = ALL_BYTES;
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     for step in tree.walk(tree.root()).take(NODES) {
         let Ok(node) = step.node else { continue };
         let _ = tree.attributes(node.id);

@@ -7,13 +7,19 @@ use crate::build::{Content, Image, Node, Rock, hostile, udf};
 /// Larger images take too long to be read a million times.
 const LARGEST: usize = 2 << 20;
 
+/// A file whose blocks can be told apart, and which is packed to nearly nothing.
+fn hollow(length: u64) -> Content {
+    let marks = (0..length.div_ceil(2048)).map(|block| (block * 2048, vec![b'1' + block as u8])).collect();
+    Content::Holes { len: length, marks }
+}
+
 fn small(rock: Option<Rock>) -> Image {
     let image = rock.map_or_else(Image::new, |rock| Image::new().rock_ridge(rock));
     image
         .add("/file", Node::text("text"))
-        .add("/dir/sub/below", Node::pattern(1, 5000))
-        .add("/sections", Node::pattern(2, 10_000).sections(&[4096, 2048]))
-        .add("/interleaved", Node::pattern(3, 9000).interleaved(1, 2))
+        .add("/dir/sub/below", Node::file(hollow(5000)))
+        .add("/sections", Node::file(hollow(10_000)).sections(&[4096, 2048]))
+        .add("/interleaved", Node::file(hollow(5000)).interleaved(1, 1))
 }
 
 fn iso9660() -> Vec<(String, Vec<u8>)> {
@@ -49,8 +55,8 @@ fn udf() -> Vec<(String, Vec<u8>)> {
         let image = udf::Image::new(revision).maps(maps).anchors(&[udf::Anchor::At(256)]);
         image
             .add("/file", udf::Node::text("text"))
-            .add("/dir/sub/below", udf::Node::pattern(1, 5000).form(udf::Form::Long))
-            .add("/pieces", udf::Node::pattern(2, 9000).fragments(2048).most_ads(3).form(udf::Form::Short))
+            .add("/dir/sub/below", udf::Node::file(hollow(5000)).form(udf::Form::Long))
+            .add("/pieces", udf::Node::file(hollow(9000)).fragments(2048).most_ads(3).form(udf::Form::Short))
             .add("/link", udf::Node::link("dir/../file"))
             .add("/null", udf::Node::device(false, 1, 3))
             .add("/again", udf::Node::text("again").with(|node| (node.strategy, node.older) = (Some(4096), 2)))

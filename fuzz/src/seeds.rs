@@ -9,15 +9,22 @@ mod samples;
 
 use std::path::Path;
 
+/// Longer inputs, which `scripts/fuzz` does not make either, hold more that no change matters to.
+const LONGEST: usize = 16 << 10;
+
 fn main() -> std::io::Result<()> {
     for target in ["iso9660", "joliet", "udf", "walk"] {
         let folder = Path::new("corpus").join(target);
         std::fs::create_dir_all(&folder)?;
-        let seeds = samples::seeds(target);
-        for (name, image) in &seeds {
-            std::fs::write(folder.join(name), packed::pack(image))?;
+        let mut number = 0;
+        for (name, image) in samples::seeds(target) {
+            let packed = packed::pack(&image);
+            if packed.len() <= LONGEST {
+                std::fs::write(folder.join(name), packed)?;
+                number += 1;
+            }
         }
-        println!("{}: {} images", folder.display(), seeds.len());
+        println!("{}: {number} images", folder.display());
     }
     Ok(())
 }

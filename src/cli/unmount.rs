@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 use super::exit::{Code, Failure};
 use super::image::{self, shown};
 use super::options::Options;
-use crate::mount::{self, table};
+use crate::mount::{self, MountError, table};
 use crate::text::label_as_name;
 
 /// How long the end of a drive's processes is waited for.
@@ -49,18 +49,29 @@ pub fn run(args: &UnmountArgs) -> Result<Code, Failure> {
     // What was mounted last goes first: it may lie upon another, or in it.
     let mut done = 0_usize;
     for point in points.iter().rev() {
-        match mount::unmount(point, args.lazy) {
+        match take_off(point, args.lazy) {
             Ok(()) => {
                 done += 1;
-                if !args.lazy {
-                    mount::wait_for_holder(point, PATIENCE);
-                }
                 log::info!("{}: unmounted", shown(point));
             }
             Err(error) => failures.push(error.into()),
         }
     }
     Failure::of_several(failures, done)
+}
+
+/// Unmounts, and waits for the drive's processes where they end now.
+fn take_off(point: &Path, lazy: bool) -> Result<(), MountError> {
+    // A drive that nobody uses ends now, lazily or not, and its directory is removed before this returns. That matters
+    // where nothing outlives the command: when it is the last thing that a container does.
+    if lazy && mount::unmount_at_once(point).is_err() {
+        return mount::unmount(point, true);
+    }
+    if !lazy {
+        mount::unmount(point, false)?;
+    }
+    mount::wait_for_holder(point, PATIENCE);
+    Ok(())
 }
 
 /// The mount points that a directory or an image stands for.

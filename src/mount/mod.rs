@@ -35,7 +35,7 @@ pub use holders::{Holder, holder};
 pub use sandbox::{Confinement, enter as enter_sandbox};
 pub use server::{Event, Idleness, Legacy, Observer, Server, Standing, Whereabouts};
 pub use state::{State, is_stale, state};
-pub use unmount::{absolute, unmount, wait_for_holder};
+pub use unmount::{absolute, unmount, unmount_at_once, wait_for_holder};
 pub use worker::{RENEWAL, RENEWAL_OF_ANOTHER};
 
 /// The file system type that the mount table shows.

@@ -33,11 +33,11 @@ pub fn unmount(point: &Path, lazy: bool) -> Result<(), MountError> {
     try_to_unmount(point, lazy)
 }
 
-/// The same for a drive that nobody waits for: one that is used is left at once.
+/// The same at once and not lazily: a drive that is used is left.
 ///
 /// # Errors
 /// As [`unmount`].
-pub(super) fn unmount_at_once(point: &Path) -> Result<(), MountError> {
+pub fn unmount_at_once(point: &Path) -> Result<(), MountError> {
     try_to_unmount(point, false)
 }
 

@@ -1,7 +1,6 @@
 //! Changes to packed images, the same in every run.
 
-/// Bytes of a part of a packed image: the number of a sector, and the sector.
-const PART: usize = 516;
+use crate::entry::packed::PART;
 
 /// Numbers that hurt, as bytes of any width.
 const NASTY: [u8; 12] = [0, 1, 2, 4, 8, 0x10, 0x7F, 0x80, 0xFE, 0xFF, b'/', b'.'];
@@ -60,7 +59,7 @@ pub fn mutate(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
                 input[at..end].fill(NASTY[random.below(NASTY.len())]);
             }
             9 => {
-                // A sector moves to the place of another.
+                // A unit takes the place of another.
                 let parts = input.len() / PART;
                 let (from, to) = (1 + random.below(parts) * PART, 1 + random.below(parts) * PART);
                 if from + PART <= input.len() && to + PART <= input.len() {
@@ -68,7 +67,7 @@ pub fn mutate(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
                 }
             }
             10 => {
-                let (from, parts) = (1 + random.below(other.len() / PART) * PART, 1 + random.below(3));
+                let (from, parts) = (1 + random.below(other.len() / PART) * PART, 1 + random.below(24));
                 if let Some(taken) = other.get(from..from + parts * PART) {
                     input.extend_from_slice(taken);
                 }

@@ -291,6 +291,7 @@ setsid bash -c "$(declare -f engine); "'exec podman --root /run/p/storage --runr
 	--cgroup-manager cgroupfs --events-backend=none run --rm --name daemon --network none --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --pids-limit=-1 --privileged \
 	-e INTERVAL=0.2 -v /usr:/usr:ro -v "$DIR:$DIR:ro" -v "$DIR/node/images:/images:ro,rslave" -v "$DIR/node/drives:/drives:rshared" \
 	--rootfs "$DIR/tree" /bin/sh -c "$(cat "$DIR/command")"' >pod.log 2>&1 </dev/null &
+pod=$!
 trap 'echo "line $LINENO failed: $BASH_COMMAND" >&2; cat pod.log >&2' ERR
 await test -e 'node/drives/a disc.iso/hello.txt'
 as_user cat 'node/drives/a disc.iso/hello.txt'
@@ -301,6 +302,7 @@ await not test -e node/drives/later.iso
 # Killed whole, it leaves a dead drive, which the next one replaces.
 engine /run/p kill -s TERM daemon >/dev/null
 await not grep -q fuse.mount-iso /proc/self/mountinfo
+await not kill -0 "$pod"
 [ -z "$(ls -A node/drives)" ]
 "#,
     );
