@@ -1,11 +1,11 @@
 //! Every bound that protects us from an image, with its reason.
 
 /// Bytes of one cached block of metadata. (Fuzzing reads a few bytes each of images that it throws away again.)
-pub const METADATA_BLOCK: u64 = if cfg!(fuzzing) { 4 * 1024 } else { 64 * 1024 };
+pub const METADATA_BLOCK: u64 = if cfg!(fuzzing) { 2 * 1024 } else { 64 * 1024 };
 /// Metadata blocks kept: 2 MiB. A walk goes through them in their order, so more would save nothing.
 pub const METADATA_BLOCKS: usize = 32;
 /// Single sectors of metadata kept, of what is looked at here and there: 2 MiB.
-pub const METADATA_SECTORS: usize = 1024;
+pub const METADATA_SECTORS: usize = if cfg!(fuzzing) { 16 } else { 1024 };
 /// Defects told before we fall silent.
 pub const MAX_NOTES: usize = 200;
 /// Logical sectors searched for volume descriptors behind the System Area. ECMA-119 6.3 sets no bound;

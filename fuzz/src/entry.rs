@@ -16,7 +16,7 @@ use packed::{Packed, flags};
 /// Nodes of one tree that are looked at.
 const NODES: usize = 300;
 /// Bytes of one file that are read, and of all.
-const FILE_BYTES: u64 = 48 * 1024;
+const FILE_BYTES: u64 = 40 * 1024;
 const ALL_BYTES: u64 = 256 * 1024;
 
 fn probe(data: &[u8]) -> Option<Disc> {

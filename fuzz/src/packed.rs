@@ -12,8 +12,8 @@ static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
 const UNIT: usize = 64;
 /// Bytes of a part of a packed image.
 pub const PART: usize = UNIT + 4;
-/// Units of an image: 4 MiB.
-const MOST_UNITS: u32 = 65_536;
+/// Units of an image: 2 MiB.
+const MOST_UNITS: u32 = 32_768;
 /// Tag identifiers of ECMA-167 3/7.2.1 and 4/7.2.1.
 const TAGS: [u16; 18] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 256, 257, 258, 259, 260, 261, 262, 264, 266];
 

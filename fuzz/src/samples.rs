@@ -34,8 +34,8 @@ fn iso9660() -> Vec<(String, Vec<u8>)> {
             .add("/link", Node::link("dir/../file"))
             .add("/device", Node::device(true, 8, 1))
             .add("/far-away-name", Node::text("c").continuation(far()))
-            .add("/pressed", Node::file(Content::Bytes(b"press ".repeat(9000))).zisofs(Version::One, 15))
-            .add("/pressed-2", Node::file(Content::Bytes(b"press ".repeat(9000))).zisofs(Version::Two, 15))
+            .add("/pressed", Node::file(Content::Bytes(b"press ".repeat(6000))).zisofs(Version::One, 15))
+            .add("/pressed-2", Node::file(Content::Bytes(b"press ".repeat(6000))).zisofs(Version::Two, 15))
             .add("/a/b/c/deep/er", Node::text("deep"))
             .add("/a/b/c/deep", Node::dir().relocated());
         list.push((name, image));

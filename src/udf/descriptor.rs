@@ -14,8 +14,11 @@ use crate::time::Timestamp;
 
 /// Linux follows as many pointers to further extents of a sequence.
 const MAX_POINTERS: usize = 64;
-/// Sectors of one extent that are looked at: the standard's least is 16, and no writer takes a megabyte.
-const MAX_SECTORS: u32 = 4096;
+/// Sectors of one extent that are looked at: the standard's least is 16, and no writer takes a megabyte. (Where a search
+/// fails, fuzzing learns nothing from a long one.)
+const MAX_SECTORS: u32 = if cfg!(fuzzing) { 64 } else { 4096 };
+/// Sectors at the end of an image that are searched for an anchor.
+const MAX_PADDING: u32 = if cfg!(fuzzing) { 64 } else { 2048 };
 /// "UDF 2.2.10.2: at most 16" partitions are far more than any writer makes.
 pub const MAX_PARTITIONS: usize = 16;
 /// Where the Volume Recognition Sequence begins (ECMA-167 2/8.3).
@@ -115,6 +118,10 @@ impl Sectors<'_> {
     /// A sector with a tag whose checksum is right, as far as the image reaches.
     fn tagged(&self, sector: u32) -> Option<(tag::Tag, Vec<u8>)> {
         let at = u64::from(sector).checked_mul(u64::from(self.size))?;
+        let mut head = [0; tag::LENGTH];
+        self.metadata.read_exact_at(&mut head, at).ok()?;
+        // Most of what is searched is none, and a sector may have 64 KiB.
+        tag::read(&head, None)?;
         let available = self.metadata.len().checked_sub(at)?.min(u64::from(self.size));
         let mut bytes = vec![0; usize::try_from(available).ok()?];
         self.metadata.read_exact_at(&mut bytes, at).ok()?;
@@ -193,7 +200,7 @@ pub fn anchor(metadata: &Cached, notes: &Notes, options: &UdfOptions) -> Option<
 
 /// Looks for an anchor at the end of an image that was padded with zeros.
 fn padded_end(last: u32, mut try_at: impl FnMut(u32) -> Option<Anchor>) -> Option<Anchor> {
-    (1..2048_u32).find_map(|back| try_at(last.checked_sub(back)?))
+    (1..MAX_PADDING).find_map(|back| try_at(last.checked_sub(back)?))
 }
 
 /// A descriptor that prevails (3/8.4.3): the one with the highest sequence number, and whole before partial.
