@@ -20,7 +20,7 @@ impl Iso9660 {
     /// Reads a whole directory.
     pub(super) fn entries(&self, id: NodeId) -> Result<Directory> {
         let run = self.directory_run(id)?;
-        let cut = run.is_cut;
+        let (start, cut) = (run.start, run.is_cut);
         let at_root = id == self.root_id();
         let mut builder = DirectoryBuilder::default();
         let mut scan = Scan::new(&self.metadata, &self.notes, run);
@@ -28,6 +28,11 @@ impl Iso9660 {
         let mut open: Option<Record> = None;
         for record in scan.by_ref() {
             if record.is_self() || record.is_parent() {
+                continue;
+            }
+            if self.geometry.is_first_of(&record, start) {
+                let what = "the record of a directory itself has an identifier that is not 00";
+                self.notes.report(Defect::new(record.at, "ECMA-119 6.8.2.2", what));
                 continue;
             }
             let continues = record.has(flags::MULTI_EXTENT);

@@ -1,6 +1,6 @@
 //! From numbers of logical blocks to byte addresses (ECMA-119 6.4).
 
-use super::record::{LOGICAL_SECTOR, Record};
+use super::record::{LOGICAL_SECTOR, Record, flags};
 use crate::limits::MAX_DIRECTORY_BYTES;
 use crate::source::{ExtentList, Location};
 
@@ -50,6 +50,12 @@ impl Geometry {
     /// The entries of the directory that a record in its parent (or a root record) describes.
     pub fn directory(&self, record: &Record) -> Run {
         self.run(self.data(record), u64::from(record.data_length().little))
+    }
+
+    /// Whether a record is that of the directory itself, which begins at `start` (6.8.2.2), though it has another
+    /// identifier: it is the first one, and says that the directory is there.
+    pub fn is_first_of(&self, record: &Record, start: u64) -> bool {
+        record.at == start && record.has(flags::DIRECTORY) && !record.is_parent() && self.data(record) == start
     }
 
     /// The entries of the directory that begins at `start`, whose own record says `length`.

@@ -172,6 +172,7 @@ impl VolumeSet {
             let directory = geometry.directory(&root);
             match Scan::new(&self.metadata, &self.notes, directory.clone()).next() {
                 Some(record) if record.is_self() || root.length() == record.length() => return Ok((geometry, root)),
+                Some(record) if geometry.is_first_of(&record, directory.start) => return Ok((geometry, root)),
                 _ => why = why.or(Some(directory.start)),
             }
         }

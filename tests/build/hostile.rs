@@ -227,6 +227,12 @@ fn directories(list: &mut Catalogue) {
     list.patch("dot-lies", "\".\" is another directory", |layout| {
         vec![(layout.record("/dir/.") + 2, both32(layout.block("/other")).to_vec())]
     });
+    list.patch("dot-renamed", "the root directory's \".\" has another name", |layout| {
+        vec![(layout.record("/.") + 33, vec![0xCD])]
+    });
+    list.patch("dot-renamed-below", "a directory's \".\" has another name", |layout| {
+        vec![(layout.record("/dir/.") + 33, vec![0xCD])]
+    });
     list.good(
         "no-dots",
         &base().add("/dir", Node::dir().with(|node| node.without_dots = true)),
