@@ -73,27 +73,26 @@ fn look(tree: &Tree) {
     }
 }
 
-fn open(data: &[u8], kinds: &[TreeKind]) {
+fn open(data: &[u8], richer: TreeKind, poorer: TreeKind) {
     let Some(disc) = probe(data) else { return };
-    for kind in kinds {
-        if let Ok(volume) = disc.open(*kind) {
-            look(&Tree::new(volume));
-        }
+    let is_poorer = data.first().is_some_and(|set| set & flags::POORER != 0);
+    if let Ok(volume) = disc.open(if is_poorer { poorer } else { richer }) {
+        look(&Tree::new(volume));
     }
 }
 
 /// ISO 9660, plain and with Rock Ridge.
 pub fn iso9660(data: &[u8]) {
-    open(data, &[TreeKind::RockRidge, TreeKind::Primary]);
+    open(data, TreeKind::RockRidge, TreeKind::Primary);
 }
 
 /// ISO 9660 with Joliet and Enhanced names.
 pub fn joliet(data: &[u8]) {
-    open(data, &[TreeKind::Joliet, TreeKind::Enhanced]);
+    open(data, TreeKind::Joliet, TreeKind::Enhanced);
 }
 
 pub fn udf(data: &[u8]) {
-    open(data, &[TreeKind::Udf]);
+    open(data, TreeKind::Udf, TreeKind::Udf);
 }
 
 /// Whatever the disc has, by way of the choice that a mount makes; and verified.

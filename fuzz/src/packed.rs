@@ -27,6 +27,8 @@ pub mod flags {
     pub const STORED: u8 = 4;
     /// The second session of the image.
     pub const SECOND: u8 = 8;
+    /// The poorer of the two trees that a target is for.
+    pub const POORER: u8 = 16;
 }
 
 /// The image without its zeros; its last unit is there whatever it holds, as it says how long the image is.

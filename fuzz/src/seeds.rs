@@ -18,11 +18,15 @@ fn main() -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
         let mut number = 0;
         for (name, image) in samples::seeds(target) {
-            let packed = packed::pack(&image);
-            if packed.len() <= LONGEST {
-                std::fs::write(folder.join(name), packed)?;
-                number += 1;
+            let mut packed = packed::pack(&image);
+            if packed.len() > LONGEST {
+                continue;
             }
+            std::fs::write(folder.join(&name), &packed)?;
+            // The same image, read as the poorer of its trees.
+            packed[0] |= packed::flags::POORER;
+            std::fs::write(folder.join(name + "-poorer"), packed)?;
+            number += 1;
         }
         println!("{}: {number} images", folder.display());
     }

@@ -38,7 +38,7 @@ pub fn mutate(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     }
     // One in eight has its flags changed.
     if random.below(8) == 0 {
-        input[0] = random.next() as u8 & 0x0F;
+        input[0] = random.next() as u8 & 0x1F;
     }
     for _ in 0..=random.below(5) {
         let at = place(input, random);

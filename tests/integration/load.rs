@@ -141,6 +141,71 @@ fn forty_eight_mebibytes_are_enough() {
     rig.expect_nothing_left();
 }
 
+/// Ten times a second ten years on, and back.
+const JUMPS: &str = r#"
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = syscall(SYS_clock_gettime, clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME) {
+        struct timespec now;
+        syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+        time->tv_sec += now.tv_nsec / 100000000 % 2 ? 315360000 : -315360000;
+    }
+    return result;
+}
+"#;
+
+#[test]
+fn a_clock_that_jumps_is_not_minded() {
+    let rig = Rig::new(User::Own);
+    content(&rig);
+    fs::write(rig.path("jumps.c"), JUMPS).unwrap();
+    if !rig.shell("cc -shared -fPIC -o jumps.so jumps.c").status.success() {
+        crate::tools::skip("no C compiler");
+        return;
+    }
+    let year = rig.shell("LD_PRELOAD=./jumps.so date +%Y").stdout;
+    assert_ne!(year, rig.shell("date +%Y").stdout, "the clock jumps");
+    let output = rig.shell(r#"LD_PRELOAD="$PWD/jumps.so" ./mount-iso --idle-timeout=3 load.iso"#);
+    assert!(output.status.success(), "{output:?}");
+    let begun = Instant::now();
+    let mount = rig.path("LOAD");
+    let file = File::open(mount.join("large")).unwrap();
+    let jumps = rig.path("jumps.so");
+    let has_jumps = |pid: nix::unistd::Pid| {
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        maps.contains(jumps.to_str().unwrap())
+    };
+    let (mut state, mut number) = (1, 0);
+    let mut read_for = |time: Duration| {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            read_block(&file, &mut state);
+            read_small(&mount, number % FILES);
+            number += 1;
+        }
+    };
+    read_for(Duration::from_secs(1));
+    // Another worker, and another program.
+    let first = rig.worker().unwrap();
+    assert!(has_jumps(first));
+    rig.signal(first, Signal::SIGKILL);
+    read_for(Duration::from_secs(1));
+    rig.succeed(["restart", "load.iso"]);
+    assert!(rig.worker().is_some_and(has_jumps));
+    // Longer than the time after which an idle drive goes.
+    read_for(Duration::from_millis(2500));
+    assert!(begun.elapsed() > Duration::from_secs(4) && rig.mounts().len() == 1);
+    drop(file);
+    let idle = Instant::now();
+    eventually("an idle drive goes", || rig.mounts().is_empty());
+    assert!(idle.elapsed() > Duration::from_secs(1), "{:?}", idle.elapsed());
+    rig.expect_nothing_left();
+}
+
 /// A stopped process can hold up whoever looks at it, and so other tests: these are for runs that have the machine for
 /// themselves, with MOUNT_ISO_TEST_LONG.
 fn alone() -> bool {

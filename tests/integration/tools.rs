@@ -11,7 +11,7 @@ use crate::build::{Content, Image, Node, Rock};
 use crate::drive::Drive;
 
 /// Says that something can't be tested here; a failure when `MOUNT_ISO_TEST_ALL` asks for everything.
-fn skip(what: &str) {
+pub fn skip(what: &str) {
     assert!(std::env::var_os("MOUNT_ISO_TEST_ALL").is_none(), "{what}");
     eprintln!("skipped: {what}");
 }
