@@ -20,6 +20,7 @@ mod manifest;
 mod mounting;
 mod mutants;
 mod packages;
+mod readers;
 mod sessions;
 mod system;
 mod tools;
