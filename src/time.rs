@@ -15,21 +15,18 @@ const DAY: i64 = 86_400;
 
 impl Timestamp {
     /// From a date of the Gregorian calendar and a time of day in UTC. Parts out of their range carry over
-    /// (month 13 is January of the next year), as `mktime` has it.
+    /// (month 13 is January of the next year), and months far out of it count as Linux has them (`mktime64`).
     pub fn from_civil(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Self {
-        let months = year.saturating_mul(12).saturating_add(month.saturating_sub(1));
-        let (year, month) = (months.div_euclid(12), months.rem_euclid(12).saturating_add(1));
-        // Days since 1970-01-01 by eras of 400 years that begin in March, so the leap day is a year's last.
-        let shifted = if month <= 2 { year.saturating_sub(1) } else { year };
-        let era = shifted.div_euclid(400);
-        let year_of_era = shifted.rem_euclid(400);
-        let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        let days = era
-            .saturating_mul(146_097)
-            .saturating_add(day_of_era)
-            .saturating_sub(719_468)
-            .saturating_add(day.saturating_sub(1));
+        // Years that begin in March, so the leap day is a year's last.
+        let (year, month) = if month <= 2 { (year.saturating_sub(1), month + 10) } else { (year, month - 2) };
+        let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+        // 367/12 days a month are rounded down to the right number.
+        let days = year
+            .saturating_mul(365)
+            .saturating_add(leap_days)
+            .saturating_add(367_i64.saturating_mul(month) / 12)
+            .saturating_add(day)
+            .saturating_sub(719_499);
         let seconds = days
             .saturating_mul(DAY)
             .saturating_add(hour.saturating_mul(3600))
@@ -94,8 +91,19 @@ mod tests {
     }
 
     #[test]
+    fn every_day_is_the_one_after_the_day_before() {
+        for day in -200_000..200_000 {
+            let (year, month, of_month, ..) = Timestamp { seconds: day * DAY, nanoseconds: 0 }.to_civil();
+            let time = Timestamp::from_civil(year, month.into(), of_month.into(), 0, 0, 0);
+            assert_eq!(time.seconds, day * DAY, "{year}-{month}-{of_month}");
+        }
+    }
+
+    #[test]
     fn parts_out_of_range_carry_over() {
         assert_eq!(Timestamp::from_civil(1999, 13, 1, 0, 0, 0), Timestamp::from_civil(2000, 1, 1, 0, 0, 0));
         assert_eq!(Timestamp::from_civil(2000, 1, 0, 0, 0, 0), Timestamp::from_civil(1999, 12, 31, 0, 0, 0));
+        // What Linux makes of month 66 (mutant 621 beside it).
+        assert_eq!(Timestamp::from_civil(2020, 66, 3, 4, 5, 7).seconds, 1_749_701_107);
     }
 }

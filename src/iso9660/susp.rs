@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::bytes::{u8_at, u32_le};
+use crate::bytes::{both_u32, u8_at, u32_le};
 use crate::error::Defect;
 use crate::limits::{MAX_CONTINUATION_BYTES, MAX_CONTINUATIONS};
 use crate::notes::Notes;
@@ -69,7 +69,13 @@ impl Reader<'_> {
         let mut here = at;
         // SUSP 4: up to three bytes too short for an entry may be left, and a single one is padding.
         while rest.len() >= HEADER {
-            let length = usize::from(u8_at(rest, 2));
+            let mut length = usize::from(u8_at(rest, 2));
+            if let Some(right) = relocation_length(rest).filter(|right| (HEADER..*right).contains(&length)) {
+                // The only way to a whole directory; what the entry says twice is not guessed.
+                let what = format!("the entry is {length} bytes long and holds what one of {right} bytes does");
+                self.notes.report(Defect::new(here, "RRIP 4.1.5", what));
+                length = right;
+            }
             let (Some(entry), Some(later)) = (rest.get(..length), rest.get(length..)) else {
                 self.notes.report(Defect::new(here, "SUSP 4.1", "a System Use Entry reaches beyond its area"));
                 break;
@@ -101,6 +107,15 @@ impl Reader<'_> {
         }
         continuation
     }
+}
+
+/// The length of the CL or PL entry (RRIP 4.1.5.1, 4.1.5.2) that stands here, whatever it says of its length, if both
+/// halves of its number agree.
+fn relocation_length(bytes: &[u8]) -> Option<usize> {
+    const LENGTH: usize = 12;
+    let entry = bytes.get(..LENGTH)?;
+    let number = both_u32(entry, 4);
+    (matches!(entry.get(..2), Some(b"CL" | b"PL")) && number.agree()).then_some(LENGTH)
 }
 
 /// SUSP 5.3: the SP entry; gives how many bytes to skip in every other System Use area.

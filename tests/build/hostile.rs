@@ -410,6 +410,8 @@ fn relocation(list: &mut Catalogue) {
         vec![(layout.entry("/dir/sub", "CL") + 4, both32(layout.block("/rr_moved")).to_vec())]
     });
     list.good("cl-rr-moved", &own, "a relocated directory that is the place of relocated ones");
+    let short = moved.clone().patched(|layout| vec![(layout.entry("/dir/sub", "CL") + 2, vec![4])]);
+    list.good("cl-short", &short, "a relocated directory whose CL entry says that it has 4 bytes");
     let pl = moved.patched(|layout| vec![(layout.entry("/dir/sub/..", "PL") + 4, both32(0x7FFF_FFFF).to_vec())]);
     list.good("pl-beyond", &pl, "a relocated directory's parent behind the end");
     let re = base()

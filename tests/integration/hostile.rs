@@ -61,6 +61,22 @@ fn a_directory_whose_own_record_is_damaged() {
     }
 }
 
+/// Mutant 552 of those beside Linux, and the same at its parent.
+#[test]
+fn a_relocated_directory_whose_entry_has_a_wrong_length() {
+    use crate::build::Node;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("image.iso");
+    for (record, entry) in [("/dir/sub", "CL"), ("/dir/sub/..", "PL")] {
+        let image = hostile::base().add("/dir/sub", Node::dir().relocated());
+        let image = image.patched(|layout| vec![(layout.entry(record, entry) + 2, vec![5])]);
+        std::fs::write(&path, image.bytes()).unwrap();
+        let drive = Drive::mount_as(Some("iso9660"), &path, "").unwrap();
+        assert_eq!(std::fs::read(drive.path().join("dir/sub/below")).unwrap(), b"below\n", "{entry}");
+        assert_eq!(std::fs::read(drive.path().join("dir/sub/../inside")).unwrap(), b"inside\n", "{entry}");
+    }
+}
+
 #[test]
 fn hostile() {
     let mut list = hostile::catalogue();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mount_iso::disc::{Disc, ReadOptions, Selection};
 use mount_iso::source::Memory;
@@ -167,12 +167,41 @@ fn samples(directory: &Path) -> Vec<Vec<u8>> {
         .iter()
         .map(|recipe| {
             let image = directory.join("image.iso");
-            let status =
-                Command::new(recipe[0]).args(&recipe[1..]).arg("-o").arg(&image).arg(&tree).output().unwrap().status;
+            let status = Command::new(recipe[0])
+                .env("TZ", "UTC")
+                .args(&recipe[1..])
+                .arg("-o")
+                .arg(&image)
+                .arg(&tree)
+                .output()
+                .unwrap()
+                .status;
             assert!(status.success(), "{recipe:?}");
             std::fs::read(&image).unwrap()
         })
         .collect()
+}
+
+/// The moment at which tools have made a sample, wherever it is recorded, becomes another: so is a mutant the same every day.
+fn undated(mut image: Vec<u8>) -> Vec<u8> {
+    use mount_iso::time::Timestamp;
+    let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    for seconds in [now - 3600, now] {
+        let (year, month, day, ..) = Timestamp { seconds, nanoseconds: 0 }.to_civil();
+        let short = [(year - 1900) as u8, month, day];
+        let long = format!("{year:04}{month:02}{day:02}");
+        let of_udf = [&(year as u16).to_le_bytes()[..], &[month, day]].concat();
+        for at in 0..image.len() - 17 {
+            if image[at..].starts_with(&short) && image[at + 6] == 0 {
+                image[at..at + 7].copy_from_slice(&[120, 2, 3, 4, 5, 6, 0]);
+            } else if image[at..].starts_with(long.as_bytes()) {
+                image[at..at + 16].copy_from_slice(b"2020020304050600");
+            } else if image[at..].starts_with(&of_udf) {
+                image[at..at + 10].copy_from_slice(&[0xE4, 7, 2, 3, 4, 5, 6, 0, 0, 0]);
+            }
+        }
+    }
+    image
 }
 
 /// Small images of UDF in every form, where the corpus is at hand.
@@ -336,6 +365,8 @@ impl Tally {
                 "extra" => self.more += 1,
                 "listing" => self.stricter += 1,
                 "missing" if told => self.stricter += 1,
+                // On the list of deviations for every image.
+                "mtime" if kind == "iso9660" && is_wrapped(&difference) => {}
                 // Without an answer: an error.
                 _ if difference.ours.starts_with("- (") => self.stricter += 1,
                 _ if deviations.allow(&mutant, kind, &difference) => {}
@@ -343,6 +374,12 @@ impl Tally {
             }
         }
     }
+}
+
+/// Whether Linux has lost the 33rd bit of a time, as it does behind 2038.
+fn is_wrapped(difference: &crate::manifest::Difference) -> bool {
+    let [theirs, ours] = [&difference.theirs, &difference.ours].map(|text| text.parse::<i64>());
+    matches!((theirs, ours), (Ok(theirs), Ok(ours)) if ours > i64::from(i32::MAX) && ours - theirs == 1 << 32)
 }
 
 /// Those that an environment variable asks for: so many, or a few in the middle, as `648-652`.
@@ -359,7 +396,8 @@ fn mutants_beside_linux() {
     const BATCH: usize = 25;
     let rounds = range("MOUNT_ISO_LINUX_MUTANTS", 16);
     let directory = tempfile::tempdir().unwrap();
-    let (iso, udf) = (prepared(samples(directory.path())), prepared(built()));
+    let iso: Vec<_> = samples(directory.path()).into_iter().map(undated).collect();
+    let (iso, udf) = (prepared(iso), prepared(built()));
     let deviations = Deviations::load();
     let mut tally = Tally::default();
     for batch in rounds.clone().step_by(BATCH) {
