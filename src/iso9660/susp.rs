@@ -85,7 +85,13 @@ impl Reader<'_> {
                 if rest.iter().any(|byte| *byte != 0) {
                     self.notes.report(Defect::new(here, "SUSP 4.1", "a System Use Entry is shorter than its header"));
                 }
-                break;
+                // Linux passes over one of three bytes, too: whole ones may stand behind it.
+                if length < HEADER - 1 {
+                    break;
+                }
+                rest = later;
+                here = here.saturating_add(u64::try_from(length).unwrap_or(0));
+                continue;
             };
             let [first, second, _, version] = *header;
             match &[first, second] {

@@ -61,6 +61,23 @@ fn a_directory_whose_own_record_is_damaged() {
     }
 }
 
+/// Mutants 192, 342 and 598: the name stands before a damaged entry, or behind one that can be passed over.
+#[test]
+fn a_name_beside_a_damaged_entry_is_kept() {
+    use crate::build::Node;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("image.iso");
+    let named = |change: fn(&mut Node)| Node::text(GOOD).with(change);
+    for node in [
+        named(|node| node.first_entries = vec![vec![4, 5, 3]]),
+        named(|node| node.entries = vec![vec![b'Z', b'Z', 255, 1]]),
+    ] {
+        std::fs::write(&path, hostile::base().add("/a.name=of.its own", node).bytes()).unwrap();
+        let drive = Drive::mount_as(Some("iso9660"), &path, "").unwrap();
+        assert_eq!(std::fs::read(drive.path().join("a.name=of.its own")).unwrap(), GOOD.as_bytes());
+    }
+}
+
 /// Mutant 552 of those beside Linux, and the same at its parent.
 #[test]
 fn a_relocated_directory_whose_entry_has_a_wrong_length() {
