@@ -110,15 +110,19 @@ pub fn is_resident(file: &File, offset: u64) -> bool {
     unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT) >= 0 }
 }
 
-/// Has allocations from 1 MiB on come straight from the kernel, as pages that cost nothing until they are touched.
+/// Has allocations from 1 MiB on come straight from the kernel, as pages that cost nothing until they are touched, and
+/// all others from one heap.
 ///
 /// Every event loop has a receive buffer of 1 MiB, of which requests touch some KiB. glibc raises the size from which it maps memory whenever a mapped block is freed; from then on such a buffer would
 /// come from the heap and be zeroed by hand, which makes all of it resident. Setting the threshold stops that.
-pub fn map_large_allocations() {
+///
+/// Heaps of threads grow by a page at a time, with a system call for each; the first one grows by 128 KiB.
+pub fn arrange_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt takes any numbers; at this time there is one thread.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1024 * 1024);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 

@@ -23,7 +23,7 @@ pub const RENEWAL_OF_ANOTHER: i32 = 76;
 
 /// The worker: serves until the drive is unmounted.
 pub(super) fn work(server: &impl Server, takes_over: bool, teller: Arc<EventFd>, report: Option<File>) -> i32 {
-    sys::map_large_allocations();
+    sys::arrange_heap();
     // A thread that panics would leave its request without an answer; a process that ends leaves it to the next one.
     std::panic::set_hook(Box::new(|panic| {
         log::error!("a mistake of mount-iso itself: {panic}");
