@@ -4,8 +4,9 @@
 pub const METADATA_BLOCK: u64 = if cfg!(fuzzing) { 2 * 1024 } else { 64 * 1024 };
 /// Metadata blocks kept: 2 MiB. A walk goes through them in their order, so more would save nothing.
 pub const METADATA_BLOCKS: usize = 32;
-/// Single sectors of metadata kept, of what is looked at here and there: 256 KiB. Each is of use for what is asked next.
-pub const METADATA_SECTORS: usize = if cfg!(fuzzing) { 16 } else { 128 };
+/// Single sectors of metadata kept, of what is looked at here and there: 2 MiB. A listing with attributes looks twice at the first
+/// sector of every directory in it.
+pub const METADATA_SECTORS: usize = if cfg!(fuzzing) { 16 } else { 1024 };
 /// Defects told before we fall silent.
 pub const MAX_NOTES: usize = 200;
 /// Logical sectors searched for volume descriptors behind the System Area. ECMA-119 6.3 sets no bound;

@@ -336,9 +336,9 @@ struct Tally {
     same: usize,
     /// Linux refuses the image, crashes or hangs; or was not reached because of another mutant.
     linux_fails: usize,
-    refused: usize,
+    refused: Vec<String>,
     /// We end in an error where Linux shows something.
-    stricter: usize,
+    stricter: Vec<String>,
     /// We show what Linux does not.
     more: usize,
     /// Both show something, and not the same; or we lack something and don't say so.
@@ -363,12 +363,12 @@ impl Tally {
                     || !ours.errors.is_empty();
             match difference.attribute.as_str() {
                 "extra" => self.more += 1,
-                "listing" => self.stricter += 1,
-                "missing" if told => self.stricter += 1,
+                "listing" => self.stricter.push(format!("{mutant}: {difference}")),
+                "missing" if told => self.stricter.push(format!("{mutant}: {difference}")),
                 // On the list of deviations for every image.
                 "mtime" if kind == "iso9660" && is_wrapped(&difference) => {}
                 // Without an answer: an error.
-                _ if difference.ours.starts_with("- (") => self.stricter += 1,
+                _ if difference.ours.starts_with("- (") => self.stricter.push(format!("{mutant}: {difference}")),
                 _ if deviations.allow(&mutant, kind, &difference) => {}
                 _ => self.contradictions.push(format!("{mutant} ({kind}): {difference}")),
             }
@@ -425,7 +425,7 @@ fn mutants_beside_linux() {
                         std::fs::copy(&path, kept).unwrap();
                     }
                 }
-                Err(Trouble::Refused(_)) => tally.refused += 1,
+                Err(Trouble::Refused(said)) => tally.refused.push(format!("mutant/{round}: {said}")),
                 Err(trouble) => panic!("mutant {round}: {trouble:?}"),
             }
             std::fs::remove_file(path).unwrap();
@@ -433,9 +433,14 @@ fn mutants_beside_linux() {
     }
     let Tally { compared, same, linux_fails, refused, stricter, more, contradictions } = tally;
     eprintln!(
-        "{} mutants beside Linux: {linux_fails} it refuses or dies of, {refused} we refuse, {compared} compared, {same} of \
-         which are the same; {stricter} times we tell of an error where it shows something, {more} times we show more",
-        rounds.len()
+        "{} mutants beside Linux: {linux_fails} it refuses or dies of, {} we refuse, {compared} compared, {same} of \
+         which are the same; {} times we tell of an error where it shows something, {more} times we show more",
+        rounds.len(),
+        refused.len(),
+        stricter.len(),
     );
+    for what in refused.iter().chain(&stricter) {
+        eprintln!("  {what}");
+    }
     assert!(contradictions.is_empty(), "{} contradictions:\n{}", contradictions.len(), contradictions.join("\n"));
 }
