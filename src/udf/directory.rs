@@ -36,8 +36,8 @@ pub struct Identifiers<'a> {
     data: &'a [u8],
     at: usize,
     pub damaged: Option<usize>,
-    /// The place of the first descriptor with a wrong CRC.
-    pub doubtful: Option<usize>,
+    /// The place of the first descriptor whose tag or CRC is wrong, and what is.
+    pub doubtful: Option<(usize, &'static str)>,
 }
 
 impl<'a> Identifiers<'a> {
@@ -56,7 +56,12 @@ impl<'a> Identifiers<'a> {
         let start = private.checked_add(38)?;
         let end = start.checked_add(name)?;
         // Only what the lengths say is looked at: the CRC must not cover more.
-        let tag = tag::read(rest.get(..end.checked_next_multiple_of(4)?).unwrap_or(rest), None)?;
+        let bytes = rest.get(..end.checked_next_multiple_of(4)?).unwrap_or(rest);
+        let trust = match tag::read(bytes, None) {
+            Some(tag) => tag.trust,
+            None if tag::is_body_whole(bytes) => Trust::Partial("the checksum of its tag is wrong"),
+            None => return None,
+        };
         let identifier = Identifier {
             at: self.at,
             characteristics: u8_at(rest, 18),
@@ -67,8 +72,8 @@ impl<'a> Identifiers<'a> {
         let length = end.checked_next_multiple_of(4)?;
         // A length that lies shows in the CRC, which covers the name; then the next descriptor is searched for
         // from here, and what this one says is believed as far as it goes.
-        let length = if tag.trust == Trust::Whole { length } else { length.min(4096) };
-        Some((identifier, length, tag.trust))
+        let length = if trust == Trust::Whole { length } else { length.min(4096) };
+        Some((identifier, length, trust))
     }
 }
 
@@ -78,8 +83,8 @@ impl<'a> Iterator for Identifiers<'a> {
     fn next(&mut self) -> Option<Identifier<'a>> {
         while self.at.saturating_add(38) <= self.data.len() {
             if let Some((identifier, length, trust)) = self.read() {
-                if trust != Trust::Whole {
-                    self.doubtful.get_or_insert(self.at);
+                if let Trust::Partial(what) = trust {
+                    self.doubtful.get_or_insert((self.at, what));
                 }
                 self.at = self.at.saturating_add(length);
                 return Some(identifier);

@@ -13,7 +13,7 @@ use crate::bytes::{u8_at, u16_le, u32_le};
 use crate::error::{Defect, Error, Result};
 use crate::limits::{MAX_ICB_HOPS, MAX_VAT_BYTES};
 use crate::notes::Notes;
-use crate::source::{Cached, ExtentList, Source};
+use crate::source::{Cached, Extent, ExtentList, Location, Source};
 
 /// Blocks before the end of the image that may hold the ICB of the Virtual Allocation Table: run-out blocks and
 /// padding follow it.
@@ -268,7 +268,14 @@ impl Space {
         if !matches!(icb.file_type(), 0 | file_type::VIRTUAL_ALLOCATION_TABLE) {
             return None;
         }
-        let list = allocation::extents(self, icb, false);
+        let mut list = allocation::extents(self, icb, false);
+        // Its Information Length may lie; what the extents hold is the table. Where they hold nothing, its partition may be
+        // one that is not known yet.
+        let is_lost = |extent: &Extent| extent.location == Location::Lost;
+        let held = list.iter().take_while(|extent| !is_lost(extent)).last().map_or(0, Extent::end);
+        if held > 0 && list.iter().all(|extent| extent.start < held || is_lost(extent)) {
+            list.truncate(held);
+        }
         if icb.file_type() == 0 {
             // Any small file may stand at the end of a disc: its last bytes tell before all of it is read.
             let body = crate::source::Extents::new(self.metadata.clone(), list.clone());

@@ -63,6 +63,12 @@ pub fn read(bytes: &[u8], location: Option<u32>) -> Option<Tag> {
     Some(Tag { identifier: u16_le(header, 0), trust })
 }
 
+/// Whether the CRC of a descriptor is right, where it covers all of `bytes`: then a wrong checksum is of the tag alone.
+pub fn is_body_whole(bytes: &[u8]) -> bool {
+    let covered = bytes.get(LENGTH..).unwrap_or_default();
+    covered.len() == usize::from(u16_le(bytes, 10)) && checksum(covered) == u16_le(bytes, 8)
+}
+
 /// 7.2.6: the CRC of ITU-T V.41, polynomial 0x1021, beginning with 0.
 pub fn checksum(bytes: &[u8]) -> u16 {
     // Its table is computed once, when this is compiled, and not for every descriptor.

@@ -439,9 +439,9 @@ impl Volume for Udf {
             let what = format!("a File Identifier Descriptor at offset {at} of a directory is damaged and left out");
             self.report(icb.at, "ECMA-167 4/14.4", what);
         }
-        if let Some(at) = identifiers.doubtful {
-            let what = format!("the CRC of the File Identifier Descriptor at offset {at} of a directory is wrong");
-            self.report(icb.at, "ECMA-167 4/7.2.6", what);
+        if let Some((at, what)) = identifiers.doubtful {
+            let what = format!("the File Identifier Descriptor at offset {at} of a directory is doubtful: {what}");
+            self.report(icb.at, "ECMA-167 4/7.2", what);
         }
         if let Some(gap) = gap.or(identifiers.damaged.map(|_| Gap::Lost)) {
             builder.note_gap(gap);

@@ -133,6 +133,37 @@ fn one_bad_name_does_not_end_its_directory() {
     }
 }
 
+/// Mutants 383, 559, 623, 891 and 971 beside Linux: a wrong byte in the tag of a name costs nothing where its CRC is right.
+#[test]
+fn a_name_with_a_wrong_tag_is_believed_by_its_crc() {
+    let image = || Image::new(0x201).add("/dir/below", Node::text("below")).add("/file", Node::text("file"));
+    for path in ["/dir", "/file"] {
+        let mut disc = image().disc();
+        // The Tag Serial Number.
+        let at = disc.layout.fid(path) + 6;
+        disc.put(at, &[0xA5]);
+        let drive = drive(&disc);
+        let names = std::fs::read_dir(drive.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.count(), 2, "{path}");
+        assert_eq!(std::fs::read(drive.path().join("dir/below")).unwrap(), b"below", "{path}");
+        assert_eq!(std::fs::read(drive.path().join("file")).unwrap(), b"file", "{path}");
+    }
+}
+
+/// Mutant 565 beside Linux.
+#[test]
+fn a_virtual_allocation_table_whose_length_lies() {
+    for revision in [0x150, 0x201] {
+        let image = Image::new(revision).maps(&[Map::Physical, Map::vat()]).anchors(&[Anchor::At(256)]);
+        let mut disc = image.add("/file", Node::pattern(1, 9000)).disc();
+        let icb = disc.layout.vat_icb;
+        disc.set(icb, 56, &(1_u64 << 23).to_le_bytes());
+        let drive = drive(&disc);
+        let wanted = Content::Pattern { seed: 1, len: 9000 }.bytes();
+        assert_eq!(std::fs::read(drive.path().join("file")).unwrap(), wanted, "{revision:x}");
+    }
+}
+
 /// A file entry with a wrong CRC is an error of that file only.
 #[test]
 fn a_damaged_file_entry() {
