@@ -1,12 +1,14 @@
 //! The holders of drives, as other processes find them, and what those ask of them.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -17,6 +19,8 @@ use super::watcher::NAME;
 
 /// How long a holder may take to become another program: longer than it waits for that program by itself.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a process is not there, or only as a zombie, until it has ended.
+const GONE: Duration = Duration::from_millis(500);
 /// The name of the file in memory that says why a holder did not.
 const REFUSAL: &str = "mount-iso-refusal";
 
@@ -109,10 +113,17 @@ impl Holder {
         let first = command(process);
         kill(self.process, HANDOVER).map_err(|errno| errno.desc().to_owned())?;
         let end = Instant::now() + PATIENCE;
+        let mut seen = Instant::now();
         while Instant::now() < end {
             if status(process, "State").is_none_or(|state| state.starts_with('Z')) {
-                return Err("its process has ended".to_owned());
+                // One of several threads that becomes another program has its process look ended for a moment.
+                if seen.elapsed() > GONE {
+                    return Err("its process has ended".to_owned());
+                }
+                sleep(Duration::from_millis(5));
+                continue;
             }
+            seen = Instant::now();
             let new = command(process);
             let is_watcher = |other| status(other, "Name").is_none_or(|name| name.as_bytes() == NAME.to_bytes());
             let serves = |other: &i32| {
@@ -122,8 +133,13 @@ impl Holder {
             if new != first && all()?.iter().any(serves) {
                 return Ok(());
             }
-            if let Some((_, path)) = refusal(process).filter(|(number, _)| Some(*number) != before) {
-                return Err(fs::read_to_string(path).unwrap_or_else(|error| error.to_string()));
+            if let Some((_, mut file)) = refusal(process).filter(|(number, _)| Some(*number) != before) {
+                let mut reason = String::new();
+                file.read_to_string(&mut reason).map_err(|error| error.to_string())?;
+                // It is made before it is written.
+                if !reason.is_empty() {
+                    return Err(reason);
+                }
             }
             sleep(Duration::from_millis(5));
         }
@@ -131,13 +147,18 @@ impl Holder {
     }
 }
 
-/// Where a holder tells why it is still the same program: the number of that file, and its name.
-fn refusal(process: i32) -> Option<(u64, PathBuf)> {
+/// Where a holder tells why it is still the same program: the number of that file, and the file.
+///
+/// The holder may close it at any moment and have another file by the same descriptor: what was opened is looked at, and
+/// not what a path leads to.
+fn refusal(process: i32) -> Option<(u64, File)> {
     let start = format!("/memfd:{REFUSAL}");
-    let (descriptor, _) =
-        descriptors(process).find(|(_, target)| target.as_os_str().to_string_lossy().starts_with(&start))?;
+    let is_one = |target: &Path| target.as_os_str().to_string_lossy().starts_with(&start);
+    let (descriptor, _) = descriptors(process).find(|(_, target)| is_one(target))?;
     let path = of(process, "fd").join(descriptor);
-    Some((fs::metadata(&path).ok()?.ino(), path))
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok()?;
+    let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    is_one(&opened).then_some((file.metadata().ok()?.ino(), file))
 }
 
 /// Tells a refusal, for as long as the file is open.
