@@ -42,7 +42,7 @@ fn readers_do_not_notice_that_the_program_is_another() {
         rig.succeed(["-p", "x.iso", "made"]);
         let mount = rig.path("made");
         let holder = rig.processes()[0];
-        let mut counts = Vec::new();
+        let mut first = None;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             let _stops = Stops(&stop);
@@ -61,7 +61,7 @@ fn readers_do_not_notice_that_the_program_is_another() {
                 let processes = rig.processes();
                 assert_eq!(processes[0], holder);
                 assert!(processes.iter().all(|process| program_of(*process) == program), "all three are the new one");
-                counts.push(descriptors(holder));
+                first.get_or_insert_with(|| descriptors(holder));
                 assert_eq!(rig.read(&mount.join("hello.txt")).as_deref(), Some(&b"hello\n"[..]));
             }
             stop.store(true, Ordering::Relaxed);
@@ -69,7 +69,8 @@ fn readers_do_not_notice_that_the_program_is_another() {
                 assert!(reader.join().unwrap() > 0);
             }
         });
-        assert!(counts.iter().all(|count| *count == counts[0]), "descriptors: {counts:?}");
+        // It still opens and closes some while its drive is served already.
+        eventually("as many descriptors as at first", || Some(descriptors(holder)) <= first);
         rig.succeed(["unmount", "made"]);
         rig.expect_nothing_left();
         assert!(!mount.exists(), "the directory that was made goes, as ever");
@@ -165,7 +166,16 @@ fn drives_in_the_foreground_and_by_the_helper_go_on_too() {
 
 fn in_the_foreground_and_by_the_helper() {
     let rig = Rig::new(User::Own);
-    assert_eq!(rig.succeed(["restart"]), "", "nothing to do is no failure");
+    // Dead drives of others are told of, and are no business of this test.
+    let restart = || {
+        let output = rig.run(["restart"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() || !said.contains(&*rig.path("").to_string_lossy()), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        (output.status.success(), said.lines().filter(|line| line.contains("no process serves it")).count())
+    };
+    let (succeeds, dead) = restart();
+    assert_eq!(succeeds, dead == 0, "nothing to do is no failure");
     rig.directory("m");
     let mut child = rig.spawn(["-f", "x.iso"]);
     eventually("the drive", || rig.path("A LABEL/hello.txt").exists());
@@ -173,7 +183,7 @@ fn in_the_foreground_and_by_the_helper() {
     let helped = rig.command(rig.path("mount.mount-iso"), ["x.iso", "m", "-o", "rw,mode=0400"]).output().unwrap();
     assert!(helped.status.success(), "{helped:?}");
     let program = upgrade(&rig);
-    rig.succeed(["restart"]);
+    assert_eq!(restart(), (succeeds, dead));
     assert!(rig.processes().iter().all(|process| program_of(*process) == program));
     for mount in ["m", "A LABEL"] {
         assert_eq!(fs::read(rig.path(mount).join("hello.txt")).unwrap(), b"hello\n");

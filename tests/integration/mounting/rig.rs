@@ -32,23 +32,41 @@ static ALONE: RwLock<()> = RwLock::new(());
 /// Runs a test while no other has a rig.
 pub fn alone(test: impl FnOnce()) {
     let alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
-    LEFT.with(|left| left.set(true));
+    ADMITTED.set(true);
     test();
+    ADMITTED.set(false);
     drop(alone);
 }
 
 thread_local! {
-    /// Whether this very test is alone already.
-    static LEFT: Cell<bool> = const { Cell::new(false) };
+    /// Whether this very test is alone, or has a rig already. It must not ask again: whoever waits to be alone goes
+    /// first, and would wait for it for ever.
+    static ADMITTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A test has one at a time, unless it is alone.
+/// What the first rig of a test has, so that nobody is alone before it is gone; it is to outlive the others.
+struct Company(#[allow(dead_code, reason = "kept for as long as the rig")] RwLockReadGuard<'static, ()>);
+
+impl Company {
+    fn join() -> Option<Self> {
+        let guard = (!ADMITTED.get()).then(|| ALONE.read().unwrap_or_else(PoisonError::into_inner))?;
+        ADMITTED.set(true);
+        Some(Self(guard))
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        ADMITTED.set(false);
+    }
+}
+
 pub struct Rig {
     pub user: User,
     directory: TempDir,
     /// A copy of the program that every user may run.
     program: PathBuf,
-    _company: Option<RwLockReadGuard<'static, ()>>,
+    _company: Option<Company>,
 }
 
 pub fn is_root() -> bool {
@@ -75,7 +93,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 impl Rig {
     pub fn new(user: User) -> Self {
-        let company = (!LEFT.with(Cell::get)).then(|| ALONE.read().unwrap_or_else(PoisonError::into_inner));
+        let company = Company::join();
         let directory = tempfile::Builder::new().prefix("mounting").tempdir().unwrap();
         let everybody = fs::Permissions::from_mode(0o777);
         fs::set_permissions(directory.path(), everybody.clone()).unwrap();
