@@ -21,7 +21,8 @@ use crate::volume::{
     VolumeInfo,
 };
 
-
+/// Bytes of a directory in which its parent is looked for first.
+const FIRST_NAMES: u64 = 2048;
 
 /// What a UDF image says of itself, before its tree is opened.
 #[derive(Debug)]
@@ -261,6 +262,12 @@ impl Udf {
         }
     }
 
+    /// The beginning of a directory's data, if that is recorded.
+    fn first_names(&self, icb: &Icb) -> Option<Vec<u8>> {
+        let list = allocation::recorded(&self.space, &allocation::extents(&self.space, icb, false));
+        allocation::read_whole(&self.space, &list, FIRST_NAMES).ok()
+    }
+
     /// What is recorded of a directory's data, and why something of it may be missing; damaged names are looked for
     /// where there is a mirror. What can't be read is left out, block by block, and told.
     fn names_of(&self, icb: &Icb, mirror: bool) -> Result<(Vec<u8>, Option<Gap>)> {
@@ -404,9 +411,17 @@ impl Volume for Udf {
     }
 
     fn parent(&self, directory: NodeId) -> Result<NodeId> {
-        let data = self.directory_data(&self.icb(directory)?)?;
-        let parent = Identifiers::new(&data).find(|identifier| identifier.has(characteristics::PARENT));
-        Ok(parent.and_then(|identifier| Address::of(&identifier.icb).id()).unwrap_or(self.root))
+        let icb = self.icb(directory)?;
+        let find = |data: &[u8]| {
+            let parent = Identifiers::new(data).find(|identifier| identifier.has(characteristics::PARENT))?;
+            Some(Address::of(&parent.icb).id())
+        };
+        // Every listing asks for it, and writers have it first: a large directory is not read twice.
+        let found = match self.first_names(&icb).and_then(|data| find(&data)) {
+            Some(found) => Some(found),
+            None => find(&self.directory_data(&icb)?),
+        };
+        Ok(found.flatten().unwrap_or(self.root))
     }
 
     fn read_dir(&self, directory: NodeId) -> Result<Directory> {

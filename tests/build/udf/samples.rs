@@ -392,5 +392,10 @@ fn names(add: &mut dyn FnMut(&str, Image)) {
         );
     }
     add("fids-crossing-blocks", crossing);
+    let mut far = new(0x201).add("/a/far", Node::dir().with(|dir| dir.parent_last = true));
+    for number in 0..100 {
+        far = far.add(&format!("/a/far/{number}-{}", "y".repeat(60)), text("y"));
+    }
+    add("parent-behind-many-names", far);
     add("directory-in-pieces", new(0x201).block_size(512).add("/many", many().fragments_of_directory(512)));
 }

@@ -7,6 +7,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
 use super::expected;
 use crate::build::Content;
 use crate::build::udf::samples::samples;
@@ -57,6 +61,13 @@ fn as_built() {
     assert!(wrong.is_empty(), "{} differences (\"Linux\" is the builder):\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The number that a directory's listing has for "..".
+fn listed_parent(directory: &Path) -> u64 {
+    let mut listing = Dir::open(directory, OFlag::O_RDONLY, Mode::empty()).unwrap();
+    let entries: Vec<_> = listing.iter().map(Result::unwrap).collect();
+    entries.iter().find(|entry| entry.file_name() == c"..").unwrap().ino()
+}
+
 fn complaints(image: &Image, drive: &Drive) -> Vec<String> {
     let ours = match drive.manifest() {
         Ok(ours) => ours,
@@ -70,6 +81,13 @@ fn complaints(image: &Image, drive: &Drive) -> Vec<String> {
         let recorded = [node.times[0], node.times[1]].map(|time| (time.seconds, i64::from(time.micros) * 1000));
         if shown != recorded {
             list.push(format!("{path}: times {shown:?}, recorded {recorded:?}"));
+        }
+        if data.is_dir() {
+            let (said, is) = (listed_parent(&at), std::fs::symlink_metadata(at.join("..")).unwrap().ino());
+            let is_root = path == "/";
+            if is_root && said != data.ino() || !is_root && said != is {
+                list.push(format!("{path}: its listing says that the parent is {said}, which is {is}"));
+            }
         }
         if !node.streams.is_empty() {
             list.extend(streams(&at, node).map(|complaint| format!("{path}: {complaint}")));
