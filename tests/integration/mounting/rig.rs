@@ -45,13 +45,15 @@ thread_local! {
 }
 
 /// What the first rig of a test has, so that nobody is alone before it is gone; it is to outlive the others.
-struct Company(#[allow(dead_code, reason = "kept for as long as the rig")] RwLockReadGuard<'static, ()>);
+struct Company {
+    _guard: RwLockReadGuard<'static, ()>,
+}
 
 impl Company {
     fn join() -> Option<Self> {
         let guard = (!ADMITTED.get()).then(|| ALONE.read().unwrap_or_else(PoisonError::into_inner))?;
         ADMITTED.set(true);
-        Some(Self(guard))
+        Some(Self { _guard: guard })
     }
 }
 
