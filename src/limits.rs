@@ -4,7 +4,7 @@
 pub const METADATA_BLOCK: u64 = if cfg!(fuzzing) { 2 * 1024 } else { 64 * 1024 };
 /// Metadata blocks kept: 2 MiB. A walk goes through them in their order, so more would save nothing.
 pub const METADATA_BLOCKS: usize = 32;
-/// Single sectors of metadata kept, of what is looked at here and there: 2 MiB. A listing with attributes looks twice at the first
+/// Single sectors of metadata, or parts of them, kept, of what is looked at here and there: 2 MiB at most. A listing with attributes looks twice at the first
 /// sector of every directory in it.
 pub const METADATA_SECTORS: usize = if cfg!(fuzzing) { 16 } else { 1024 };
 /// Defects told before we fall silent.

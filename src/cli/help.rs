@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::sync::LazyLock;
 
 use clap::Args;
 
@@ -29,13 +30,17 @@ Examples:
   mount -t mount-iso disc.iso /mnt    the same by mount(8), or by a line of /etc/fstab";
 
 /// The codes of [`Code::TABLE`] as text.
-pub fn exit_codes() -> String {
-    let mut text = String::from("Exit codes:\n");
-    for (code, meaning) in Code::TABLE {
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "  {:>2}  {meaning}", *code as u8);
-    }
-    text.trim_end().to_owned()
+pub fn exit_codes() -> &'static str {
+    // Every verb's help ends with it.
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut text = String::from("Exit codes:\n");
+        for (code, meaning) in Code::TABLE {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "  {:>2}  {meaning}", *code as u8);
+        }
+        text.trim_end().to_owned()
+    });
+    &TEXT
 }
 
 pub fn after() -> String {

@@ -42,7 +42,7 @@ pub mod tests_volume;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use exit::{Code, Failure};
 
@@ -61,6 +61,22 @@ use exit::{Code, Failure};
     max_term_width = 100
 )]
 struct Cli {
+    #[command(flatten)]
+    talk: Talk,
+
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+impl Cli {
+    /// How much is told.
+    fn level(&self) -> ::log::LevelFilter {
+        log::level(if self.verb.debugs() { 2 } else { self.talk.verbose }, self.talk.quiet)
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+struct Talk {
     /// Tell more; twice for debugging
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -68,9 +84,17 @@ struct Cli {
     /// Tell nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
+}
 
-    #[command(subcommand)]
-    verb: Verb,
+/// A command line that mounts, as most do. The tables of all verbs would take longer than opening the image.
+#[derive(Debug, Parser)]
+#[command(name = "mount-iso mount", disable_version_flag = true)]
+struct Mounting {
+    #[command(flatten)]
+    talk: Talk,
+
+    #[command(flatten)]
+    args: mount::MountArgs,
 }
 
 /// Every verb; a new one is a line here and a line in [`Verb::run`].
@@ -132,15 +156,27 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// What a command line says, whose verb may be left out.
+fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let args = verb::supplied(args);
+    if args.get(1).is_some_and(|verb| verb == "mount")
+        && let Ok(Mounting { talk, args }) = Mounting::try_parse_from(args.iter().skip(1))
+    {
+        return Ok(Cli { talk, verb: Verb::Mount(Box::new(args)) });
+    }
+    // Which also tells what is wrong with it.
+    Cli::try_parse_from(args)
+}
+
 /// Runs mount-iso with the arguments of a process, the first of which is its name.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     // A parent that ignores this signal passes that on, and then nobody can tell how a child process ended.
     let _ = crate::sys::default_action(nix::sys::signal::Signal::SIGCHLD);
     let result = match helper::kind(&args) {
         Some(kind) => helper::run(kind, args.get(1..).unwrap_or_default()),
-        None => match Cli::try_parse_from(verb::supplied(args)) {
+        None => match parse(args) {
             Ok(cli) => {
-                log::start(log::level(if cli.verb.debugs() { 2 } else { cli.verbose }, cli.quiet));
+                log::start(cli.level());
                 cli.verb.run()
             }
             Err(error) => return usage(&error),

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 
-use clap::{Args, Parser};
+use clap::Args;
 use log::LevelFilter;
 
 use super::exit::{Code, Failure};
 use super::plan::{self, Plan};
-use super::{Cli, Verb, helper, library, log as logging, mount, open, verb};
+use super::{Verb, helper, library, log as logging, mount, open};
 use crate::mount::Handover;
 
 /// Go on with a drive of another version
@@ -58,8 +58,8 @@ fn plan_of(command: &[OsString]) -> Result<(Plan, LevelFilter), Failure> {
     }
     let unknown =
         |reason: String| Failure::new(Code::Usage, format!("the command that mounted is not understood: {reason}"));
-    let cli = Cli::try_parse_from(verb::supplied(command.to_vec())).map_err(|error| unknown(error.to_string()))?;
-    let level = logging::level(if cli.verb.debugs() { 2 } else { cli.verbose }, cli.quiet);
+    let cli = super::parse(command.to_vec()).map_err(|error| unknown(error.to_string()))?;
+    let level = cli.level();
     let plan = match &cli.verb {
         Verb::Mount(args) => mount::plan(args)?,
         Verb::Library(args) => library::plan(args)?,

@@ -3,17 +3,17 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use clap::{Arg, Command};
+use clap::{Arg, Args, Command, Subcommand};
+
+use super::Verb;
+use super::mount::MountArgs;
 
 /// The arguments with the verb in its place behind the program's name.
-pub fn supplied(args: Vec<OsString>) -> Vec<OsString> {
-    supplied_from(&super::command(), args)
-}
-
-fn supplied_from(command: &Command, mut args: Vec<OsString>) -> Vec<OsString> {
-    let Some(mount) = command.find_subcommand("mount") else { return args };
-    let at = first_operand(mount, &args);
-    let is_verb = |name: &OsStr| name.to_str().is_some_and(|name| command.find_subcommand(name).is_some());
+pub fn supplied(mut args: Vec<OsString>) -> Vec<OsString> {
+    // Without the other verbs, whose tables take longer to make than an image to mount.
+    let mount = MountArgs::augment_args(Command::new("mount"));
+    let at = first_operand(&mount, &args);
+    let is_verb = |name: &OsStr| name.to_str().is_some_and(Verb::has_subcommand);
     match at {
         Some(at) if is_verb(&args[at]) => {
             let verb = args.remove(at);

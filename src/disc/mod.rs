@@ -9,9 +9,11 @@ pub use census::Census;
 pub use choice::{Chosen, Family, Selection, TreeKind};
 pub use session::{Session, SessionChoice};
 
+use std::sync::Arc;
+
 use crate::error::{Defect, Error, Result};
 use crate::iso9660::{self, Iso9660, IsoOptions, IsoTree, Naming, Sums};
-use crate::source::SharedSource;
+use crate::source::{Cached, SharedSource};
 use crate::udf::{Udf, UdfOptions, UdfVolume};
 use crate::volume::{Metadata, Volume, VolumeInfo};
 
@@ -71,13 +73,15 @@ impl Disc {
             return Err(Error::NotADisc("the file is empty".to_owned()));
         }
         let options = &session::choose(&image, options)?;
-        let (udf, broken_udf) = match UdfVolume::read(&image, &options.udf) {
+        // Both look at the same sectors first.
+        let metadata = Arc::new(Cached::new(image.clone()));
+        let (udf, broken_udf) = match UdfVolume::read(&metadata, &options.udf) {
             Ok(udf) => (udf, None),
             Err(Error::Damaged(defect)) => (None, Some(defect)),
             Err(Error::Read { at, source }) => (None, Some(Defect::new(at, "ECMA-167 3/8.4", source.to_string()))),
             Err(error) => return Err(error),
         };
-        let iso = match iso9660::VolumeSet::read(&image, &options.iso) {
+        let iso = match iso9660::VolumeSet::read(&metadata, &options.iso) {
             Ok(iso) => Some(iso),
             Err(_) if udf.is_some() => None,
             Err(Error::NotADisc(reason)) => {

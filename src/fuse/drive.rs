@@ -49,7 +49,7 @@ pub struct Drive {
     inodes: Inodes,
     counter: Counter,
     survey: Survey,
-    gifts: Option<Gifts>,
+    gifts: Gifts,
     ahead: Ahead,
     /// How long the kernel may remember names and attributes, in seconds.
     valid: u64,
@@ -60,7 +60,7 @@ fn errno(error: &Error) -> Errno {
 }
 
 impl Drive {
-    pub fn new(tree: Arc<Tree>, presentation: Presentation, inodes: Inodes, gifts: Option<Gifts>, valid: u64) -> Self {
+    pub fn new(tree: Arc<Tree>, presentation: Presentation, inodes: Inodes, gifts: Gifts, valid: u64) -> Self {
         Self {
             tree,
             presentation,
@@ -183,9 +183,7 @@ impl Drive {
             Ok(found) => found,
             Err(error) => return reply.error(errno(&error)),
         };
-        if let Some(gifts) = &self.gifts {
-            gifts.asked(id, body.len());
-        }
+        self.gifts.asked(id, body.len());
         let end = range.offset.saturating_add(u64::from(range.size)).min(body.len());
         if range.offset >= end {
             return reply.data(&[]);
@@ -273,8 +271,8 @@ impl Drive {
         if packer.len() == 0 && listing.has_gap() {
             return Err(Errno::EIO);
         }
-        if let (Some(gifts), true, Listing::Directory(directory)) = (&self.gifts, plus, &listing) {
-            gifts.listed(id, directory);
+        if let (true, Listing::Directory(directory)) = (plus, &listing) {
+            self.gifts.listed(id, directory);
         }
         Ok(())
     }

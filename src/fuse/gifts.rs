@@ -6,7 +6,7 @@
 //! never give: it could wait for an answer that it is to give itself.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use nix::errno::Errno;
@@ -50,22 +50,22 @@ struct Order {
 #[derive(Debug)]
 pub struct Gifts {
     listings: Mutex<Vec<Listing>>,
-    orders: SyncSender<Order>,
+    giver: Giver,
+    /// To the thread that gives, which the first order starts. `None` where there can't be one: then the kernel asks
+    /// for everything.
+    orders: OnceLock<Option<SyncSender<Order>>>,
 }
 
 impl Gifts {
-    /// Starts the thread that gives. `None` where there can't be one: then the kernel asks for everything.
-    pub fn new(tree: Arc<Tree>, inodes: Inodes, connection: Arc<Connection>) -> Option<Self> {
+    pub fn new(tree: Arc<Tree>, inodes: Inodes, connection: Arc<Connection>) -> Self {
+        Self { listings: Mutex::default(), giver: Giver { tree, connection, inodes }, orders: OnceLock::new() }
+    }
+
+    fn start(&self) -> Option<SyncSender<Order>> {
         let (orders, receiver) = sync_channel(4);
-        let giver = Giver { inodes, tree, connection };
+        let giver = self.giver.clone();
         let started = thread::Builder::new().name("gifts".to_owned()).spawn(move || giver.run(&receiver));
-        match started {
-            Ok(_) => Some(Self { listings: Mutex::default(), orders }),
-            Err(error) => {
-                log::debug!("small files are not given in advance: {error}");
-                None
-            }
-        }
+        started.map(|_| orders).inspect_err(|error| log::debug!("small files are not given in advance: {error}")).ok()
     }
 
     /// A directory is being listed.
@@ -97,9 +97,11 @@ impl Gifts {
             listings.push(listing);
         }
         let Some(listing) = listings.last_mut() else { return };
-        if let Some(order) = listing.order(position) {
+        if let Some(order) = listing.order(position)
+            && let Some(orders) = self.orders.get_or_init(|| self.start())
+        {
             // When the thread is behind, the reader asks for itself.
-            let _ = self.orders.try_send(order);
+            let _ = orders.try_send(order);
         }
     }
 }
@@ -139,7 +141,7 @@ impl Listing {
 }
 
 /// The thread's own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Giver {
     tree: Arc<Tree>,
     connection: Arc<Connection>,

@@ -4,7 +4,6 @@
 //! join them, so that what the kernel and we have in memory is there for everybody.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -54,37 +53,39 @@ impl Loops {
     /// Serves until the drive is unmounted.
     ///
     /// # Errors
-    /// When no thread can be started, and what the kernel says to a loop.
+    /// When no thread can be started, and what the kernel says to this loop.
     pub fn run(self, count: usize) -> io::Result<()> {
         let loops = Arc::new(self);
-        let started: Vec<_> = (0..count).map(|number| loops.start(number)).collect::<io::Result<_>>()?;
+        // The first loop is this thread, and has answered before the others are there.
+        loops.running.fetch_add(1, Ordering::SeqCst);
         let relief = Arc::clone(&loops);
-        thread::Builder::new().name("relief".to_owned()).spawn(move || relief.relieve())?;
-        let mut result = Ok(());
-        for thread in started {
-            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("an event loop ended in a panic")));
-            result = result.and(ended);
-        }
-        result
+        thread::Builder::new().name("relief".to_owned()).spawn(move || {
+            (1..count).for_each(|number| relief.add(number));
+            relief.relieve();
+        })?;
+        loops.serve(0)
     }
 
-    fn start(self: &Arc<Self>, number: usize) -> io::Result<thread::JoinHandle<io::Result<()>>> {
+    /// Another loop, where there can be one.
+    fn add(self: &Arc<Self>, number: usize) {
         let own = Arc::clone(self);
         let thread = thread::Builder::new().name(format!("loop-{number}"));
         // Before it runs, so that it counts when the next one is considered.
         self.running.fetch_add(1, Ordering::SeqCst);
         let started = thread.spawn(move || {
-            let result = own.connection.queue(number).map_or(Ok(()), |queue| own.serve(queue));
+            if let Err(error) = own.serve(number) {
+                log::error!("an event loop has ended: {error}");
+            }
             own.running.fetch_sub(1, Ordering::SeqCst);
-            result
         });
-        if started.is_err() {
+        if let Err(error) = started {
+            log::warn!("no further event loop: {error}");
             self.running.fetch_sub(1, Ordering::SeqCst);
         }
-        started
     }
 
-    fn serve(&self, queue: &OwnedFd) -> io::Result<()> {
+    fn serve(&self, number: usize) -> io::Result<()> {
+        let Some(queue) = self.connection.queue(number) else { return Ok(()) };
         let mut inbox = Inbox::new();
         let mut scratch = Scratch::default();
         while let Some(bytes) = inbox.receive(queue)? {
@@ -142,9 +143,7 @@ impl Loops {
         let all_busy = running != 0 && self.busy.load(Ordering::SeqCst) >= running;
         if all_busy && self.answered.load(Ordering::SeqCst) == answered && running < MOST {
             log::debug!("{running} event loops wait for the medium: another one joins them");
-            if let Err(error) = self.start(running) {
-                log::warn!("no further event loop: {error}");
-            }
+            self.add(running);
         }
     }
 }

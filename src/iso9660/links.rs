@@ -47,7 +47,7 @@ pub struct Links(Mutex<LruCache<NodeId, u64>>);
 
 impl Default for Links {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(NonZeroUsize::new(LINK_CACHE).unwrap_or(NonZeroUsize::MIN))))
+        Self(Mutex::new(LruCache::sparse(NonZeroUsize::new(LINK_CACHE).unwrap_or(NonZeroUsize::MIN))))
     }
 }
 

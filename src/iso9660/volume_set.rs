@@ -54,11 +54,10 @@ impl VolumeSet {
     ///
     /// # Errors
     /// [`Error::NotADisc`] where there are none; [`Error::Damaged`] where no root directory of any can be read.
-    pub fn read(image: &SharedSource, options: &IsoOptions) -> Result<Self> {
-        let metadata = Arc::new(Cached::new(image.clone()));
+    pub fn read(metadata: &Arc<Cached>, options: &IsoOptions) -> Result<Self> {
         let notes = Arc::new(Notes::default());
-        let found = descriptors(&metadata, &notes, u64::from(options.session_start))?;
-        let set = Self { trees: Vec::new(), metadata, notes };
+        let found = descriptors(metadata, &notes, u64::from(options.session_start))?;
+        let set = Self { trees: Vec::new(), metadata: Arc::clone(metadata), notes };
         set.with_trees(&found)
     }
 

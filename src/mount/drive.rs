@@ -44,13 +44,13 @@ impl Drive {
     /// As [`super::mount`].
     pub fn mount(request: &super::Request, made: bool) -> Result<Self, MountError> {
         // Without the mount table nobody could tidy.
-        table::read().map_err(|error| {
+        let before = table::read().map_err(|error| {
             MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
         })?;
         // A drive below ours would be in use by that.
-        let lock = if topmost(&request.point).is_none() { lock(&request.point) } else { None };
+        let lock = if topmost(before, &request.point).is_none() { lock(&request.point) } else { None };
         let device = super::mount(request)?;
-        let file_system = topmost(&request.point).map(|entry| entry.device);
+        let file_system = topmost(table::read().unwrap_or_default(), &request.point).map(|entry| entry.device);
         let point = Point { path: request.point.clone(), file_system, made, lock };
         Ok(Self { device: Arc::new(device), point: Some(point) })
     }
@@ -95,8 +95,8 @@ impl Drive {
     }
 }
 
-fn topmost(point: &Path) -> Option<Entry> {
-    table::read().ok()?.into_iter().rfind(|entry| entry.point == point && entry.is_ours())
+fn topmost(table: Vec<Entry>, point: &Path) -> Option<Entry> {
+    table.into_iter().rfind(|entry| entry.point == point && entry.is_ours())
 }
 
 impl Point {

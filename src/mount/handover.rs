@@ -57,7 +57,7 @@ struct Told {
     point: Option<PointTold>,
     legacy: LegacyTold,
     worker: i32,
-    watcher: i32,
+    watcher: Option<i32>,
     pulse: RawFd,
 }
 
@@ -83,7 +83,7 @@ struct LegacyTold {
 #[derive(Debug)]
 pub(super) struct Former {
     pub(super) worker: Pid,
-    pub(super) watcher: Pid,
+    pub(super) watcher: Option<Pid>,
     pub(super) pulse: File,
 }
 
@@ -102,7 +102,7 @@ pub(super) struct Holding<'a> {
     pub(super) drive: &'a Drive,
     pub(super) origin: &'a Origin,
     pub(super) worker: Pid,
-    pub(super) watcher: Pid,
+    pub(super) watcher: Option<Pid>,
     pub(super) pulse: &'a File,
 }
 
@@ -133,7 +133,7 @@ pub(super) fn hand_over(holding: &Holding<'_>, legacy: &Legacy) -> Result<Infall
             kin: legacy.kin.clone(),
         },
         worker: worker.as_raw(),
-        watcher: watcher.as_raw(),
+        watcher: watcher.map(Pid::as_raw),
         pulse: pulse.as_raw_fd(),
     };
     let state = written(&told).map_err(|error| format!("the drive can't be described: {error}"))?;
@@ -263,7 +263,7 @@ impl Handover {
             drive: Drive { device, point },
             former: Former {
                 worker: Pid::from_raw(told.worker),
-                watcher: Pid::from_raw(told.watcher),
+                watcher: told.watcher.map(Pid::from_raw),
                 pulse: own(told.pulse)?.into(),
             },
             origin: Origin {

@@ -5,6 +5,7 @@
 //! of that through a pipe of which the holder alone has the other end, and tidies in its place. The worker could not: it
 //! is in a sandbox.
 
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -205,26 +206,10 @@ fn hold(
         // Without the byte that says so, and nobody holding the other end: the holder has been killed.
         let pulse = pipe2(OFlag::O_CLOEXEC)?;
         let news = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        let name = sys::name()?;
-        prctl::set_name(NAME)?;
-        let side = sys::fork();
-        if !matches!(side, Ok(ForkResult::Child)) {
-            prctl::set_name(&name)?;
-        }
-        Ok((signals, pulse, Arc::new(news), side?))
+        Ok((signals, pulse, Arc::new(news)))
     })();
-    let prepared = match prepared {
-        Ok((signals, (pulse, theirs), news, ForkResult::Child)) => {
-            let Drive { device, point } = drive;
-            // What the others hold must not live on in this process.
-            drop((signals, theirs, news, device, server, observer, report, past));
-            watch(File::from(pulse), point.as_ref())
-        }
-        Ok((signals, (_, pulse), news, ForkResult::Parent { child })) => Ok((signals, File::from(pulse), news, child)),
-        Err(error) => Err(error),
-    };
-    let (signals, pulse, news, watcher) = match prepared {
-        Ok(prepared) => prepared,
+    let (signals, (theirs, pulse), news) = match prepared {
+        Ok((signals, (theirs, pulse), news)) => (signals, (File::from(theirs), File::from(pulse)), news),
         Err(error) => {
             drop(server);
             drive.tidy();
@@ -237,7 +222,7 @@ fn hold(
         over(&pulse);
         Err(error)
     };
-    let (origin, mut lives) = match past {
+    let (origin, former, mut lives) = match past {
         Past::None(origin) => {
             if let Err(error) = server.greet(Arc::clone(&drive.device)) {
                 return given_up(error, server, drive);
@@ -245,29 +230,45 @@ fn hold(
             if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
                 read_ahead::raise(number);
             }
-            (origin, Lives::default())
+            (origin, None, Lives::default())
         }
         Past::Former(origin, former) => {
             // What it was asked and has not answered is asked again of the next one.
             finish(former.worker);
-            over(&former.pulse);
-            let _ = waitpid(former.watcher, None);
             log::info!("goes on as version {}", env!("CARGO_PKG_VERSION"));
-            (origin, Lives::resumed())
+            (origin, Some(former), Lives::resumed())
         }
     };
-    let mut post = Post { signals, news, watcher, observer, search: Search::default(), refusal: None };
+    let mut post = Post { signals, news, watcher: None, observer, search: Search::default(), refusal: None };
+    let mut unwatched = Some((theirs, former));
     loop {
         let takes_over = lives.begun();
         let worker = match sys::fork() {
             Err(error) => return given_up(error, server, drive),
             Ok(ForkResult::Child) => {
                 let teller = Arc::clone(&post.news);
-                drop((pulse, post));
+                drop((pulse, post, unwatched));
                 exit(work(&server, takes_over, teller, report))
             }
             Ok(ForkResult::Parent { child }) => child,
         };
+        // After the worker, which has more to do before it can answer.
+        if let Some((theirs, former)) = unwatched.take() {
+            match fork_as(NAME) {
+                Ok(ForkResult::Child) => {
+                    let Drive { device, point } = drive;
+                    // What the others hold must not live on in this process.
+                    drop((pulse, post, former, device, server, report, origin));
+                    watch(theirs, point.as_ref())
+                }
+                Ok(ForkResult::Parent { child }) => post.watcher = Some(child),
+                Err(error) => log::error!("the drive will be left dead if this process is killed: {error}"),
+            }
+            if let Some(Former { watcher, pulse, .. }) = former {
+                over(&pulse);
+                let _ = watcher.map(|watcher| waitpid(watcher, None));
+            }
+        }
         // The kernel has had its first answer, and keeps what it asks now until the worker is there: nobody needs to
         // wait for that.
         let wanted = takes_over || (post.observer)(Event::Ready).is_ok();
@@ -312,11 +313,22 @@ fn hold(
     }
 }
 
+/// Forks a process that has another name from its first moment.
+fn fork_as(name: &CStr) -> io::Result<ForkResult> {
+    let own = sys::name()?;
+    prctl::set_name(name)?;
+    let side = sys::fork();
+    if !matches!(side, Ok(ForkResult::Child)) {
+        prctl::set_name(&own)?;
+    }
+    side
+}
+
 /// Where the holder hears of something, and whom it tells.
 struct Post {
     signals: SignalFd,
     news: Arc<EventFd>,
-    watcher: Pid,
+    watcher: Option<Pid>,
     observer: Observer,
     search: Search,
     /// Why no other program took over, for whoever wanted that.
@@ -413,7 +425,7 @@ fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Po
             return End::Found;
         }
         // No zombie is to be left of one that was killed.
-        let _ = waitpid(post.watcher, Some(WaitPidFlag::WNOHANG));
+        let _ = post.watcher.map(|watcher| waitpid(watcher, Some(WaitPidFlag::WNOHANG)));
         // Unmounted here, while files of it are still open or another name space has a copy: the directory can go.
         if let Some(point) = drive.point.take_if(|point| point.made && point.mounted().is_ok_and(|mounted| !mounted)) {
             // Taken away: from now on a directory of that name is somebody else's.

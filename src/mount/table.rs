@@ -1,8 +1,8 @@
 //! The kernel's mount table, /proc/self/mountinfo (proc_pid_mountinfo(5)), as bytes.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,10 @@ impl Entry {
 /// # Errors
 /// When /proc is not there.
 pub fn read() -> io::Result<Vec<Entry>> {
-    Ok(parse(&fs::read("/proc/self/mountinfo")?))
+    // The kernel tells no length, and room that grows would take as many reads as there are mounts.
+    let mut text = Vec::with_capacity(16 * 1024);
+    File::open("/proc/self/mountinfo")?.read_to_end(&mut text)?;
+    Ok(parse(&text))
 }
 
 /// The mounts of mount-iso.

@@ -11,13 +11,15 @@ use crate::limits::{METADATA_BLOCK, METADATA_BLOCKS, METADATA_SECTORS};
 
 /// Bytes of a logical sector.
 const SECTOR: u64 = 2048;
+/// Bytes of the part of a sector that is read where less than that is wanted: room for any directory record.
+const PART: u64 = 256;
 /// Sectors of one block that are read by themselves.
 const PEEKS: u8 = 6;
 
-fn copy(sector: &[u8], inside: usize, buffer: &mut [u8]) -> io::Result<()> {
-    let bytes = sector.get(inside..).and_then(|rest| rest.get(..buffer.len())).ok_or_else(super::beyond_the_end)?;
-    buffer.copy_from_slice(bytes);
-    Ok(())
+/// Whether all of it is there.
+fn copy(piece: &[u8], inside: usize, buffer: &mut [u8]) -> bool {
+    let bytes = piece.get(inside..).and_then(|rest| rest.get(..buffer.len()));
+    bytes.map(|bytes| buffer.copy_from_slice(bytes)).is_some()
 }
 
 /// A source whose blocks of 64 KiB are kept, the least recently used going first.
@@ -25,8 +27,8 @@ fn copy(sector: &[u8], inside: usize, buffer: &mut [u8]) -> io::Result<()> {
 pub struct Cached {
     inner: SharedSource,
     blocks: Mutex<LruCache<u64, Arc<[u8]>>>,
-    /// Sectors of which only a few bytes were wanted, where no block was there.
-    sectors: Mutex<LruCache<u64, Arc<[u8]>>>,
+    /// Sectors, or parts of them, of which only a few bytes were wanted, where no block was there.
+    pieces: Mutex<LruCache<u64, Arc<[u8]>>>,
     /// How often that was so of a block lately: who comes again will want the rest, too.
     peeks: Mutex<LruCache<u64, u8>>,
     /// Blocks that could not be read as a whole lately: no drive is to retry them for each of their sectors.
@@ -36,13 +38,13 @@ pub struct Cached {
 impl Cached {
     pub fn new(inner: SharedSource) -> Self {
         let capacity = NonZeroUsize::new(METADATA_BLOCKS).unwrap_or(NonZeroUsize::MIN);
-        let sectors = NonZeroUsize::new(METADATA_SECTORS).unwrap_or(NonZeroUsize::MIN);
+        let pieces = NonZeroUsize::new(METADATA_SECTORS).unwrap_or(NonZeroUsize::MIN);
         Self {
             inner,
-            blocks: Mutex::new(LruCache::new(capacity)),
-            sectors: Mutex::new(LruCache::new(sectors)),
-            peeks: Mutex::new(LruCache::new(sectors)),
-            bad: Mutex::new(LruCache::new(capacity)),
+            blocks: Mutex::new(LruCache::sparse(capacity)),
+            pieces: Mutex::new(LruCache::sparse(pieces)),
+            peeks: Mutex::new(LruCache::sparse(pieces)),
+            bad: Mutex::new(LruCache::sparse(capacity)),
         }
     }
 
@@ -59,21 +61,23 @@ impl Cached {
         range_within(offset, buffer.len(), self.len())?;
         let block = offset.checked_div(METADATA_BLOCK).unwrap_or(0);
         let is_there = self.blocks.lock().is_ok_and(|blocks| blocks.contains(&block));
-        let start = offset.checked_div(SECTOR).unwrap_or(0).saturating_mul(SECTOR);
-        let inside = usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
-        let end = inside.saturating_add(buffer.len());
-        let is_within = u64::try_from(end).is_ok_and(|end| end <= SECTOR);
-        if is_there || !is_within {
+        let within = |unit: u64| {
+            let start = offset.checked_div(unit).unwrap_or(0).saturating_mul(unit);
+            let inside = usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
+            let end = u64::try_from(inside.saturating_add(buffer.len())).unwrap_or(u64::MAX);
+            (end <= unit).then_some((start, inside, unit))
+        };
+        let Some((start, inside, length)) = within(PART).or_else(|| within(SECTOR)).filter(|_| !is_there) else {
             return self.read_exact_at(buffer, offset);
-        }
-        if let Some(sector) = self.kept_sector(start) {
-            return copy(&sector, inside, buffer);
+        };
+        if self.kept_piece(start).is_some_and(|piece| copy(&piece, inside, buffer)) {
+            return Ok(());
         }
         if self.is_peeked_often(block) {
             return self.read_exact_at(buffer, offset);
         }
-        let sector = self.sector(start)?;
-        copy(&sector, inside, buffer)
+        let piece = self.piece(start, length)?;
+        if copy(&piece, inside, buffer) { Ok(()) } else { Err(super::beyond_the_end()) }
     }
 
     /// Counts as a peek.
@@ -84,19 +88,26 @@ impl Cached {
         *times > PEEKS
     }
 
-    fn kept_sector(&self, start: u64) -> Option<Arc<[u8]>> {
-        self.sectors.lock().ok()?.get(&start).map(Arc::clone)
+    fn kept_piece(&self, start: u64) -> Option<Arc<[u8]>> {
+        self.pieces.lock().ok()?.get(&start).map(Arc::clone)
     }
 
-    fn sector(&self, start: u64) -> io::Result<Arc<[u8]>> {
-        let length = self.inner.len().saturating_sub(start).min(SECTOR);
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.inner.read_exact_at(&mut bytes, start)?;
-        let sector: Arc<[u8]> = bytes.into();
-        if let Ok(mut sectors) = self.sectors.lock() {
-            sectors.put(start, Arc::clone(&sector));
+    /// A part of a sector, or all of it.
+    fn piece(&self, start: u64, length: u64) -> io::Result<Arc<[u8]>> {
+        let piece = self.made(start, length)?;
+        if let Ok(mut pieces) = self.pieces.lock() {
+            pieces.put(start, Arc::clone(&piece));
         }
-        Ok(sector)
+        Ok(piece)
+    }
+
+    /// Bytes of the source, as far as there are any, made where they will stay: a copy would cost as much as the read.
+    fn made(&self, start: u64, length: u64) -> io::Result<Arc<[u8]>> {
+        let length = self.inner.len().saturating_sub(start).min(length);
+        let mut made: Arc<[u8]> = std::iter::repeat_n(0, usize::try_from(length).unwrap_or(0)).collect();
+        let Some(bytes) = Arc::get_mut(&mut made) else { return Err(io::Error::other("new bytes are shared")) };
+        self.inner.read_exact_at(bytes, start)?;
+        Ok(made)
     }
 
     /// The block that holds `offset`, and where it begins. The last block of a source is short.
@@ -111,16 +122,11 @@ impl Cached {
         if self.bad.lock().is_ok_and(|mut bad| bad.get(&number).is_some()) {
             return Err(io::Error::other("a sector of this block can't be read"));
         }
-        let length = self.inner.len().saturating_sub(start).min(METADATA_BLOCK);
-        // Made where it will stay: a copy of 64 KiB would cost as much as the read.
-        let mut block: Arc<[u8]> = std::iter::repeat_n(0, usize::try_from(length).unwrap_or(0)).collect();
-        let Some(bytes) = Arc::get_mut(&mut block) else { return Err(io::Error::other("a new block is shared")) };
-        if let Err(error) = self.inner.read_exact_at(bytes, start) {
+        let block = self.made(start, METADATA_BLOCK).inspect_err(|_| {
             if let Ok(mut bad) = self.bad.lock() {
                 bad.put(number, ());
             }
-            return Err(error);
-        }
+        })?;
         if let Ok(mut blocks) = self.blocks.lock() {
             blocks.put(number, Arc::clone(&block));
         }

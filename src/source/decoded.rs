@@ -41,7 +41,7 @@ pub struct Decoded<D> {
 impl<D: BlockDecoder> Decoded<D> {
     pub fn new(decoder: D) -> Self {
         let capacity = NonZeroUsize::new(DECODED_BLOCKS).unwrap_or(NonZeroUsize::MIN);
-        Self { decoder, blocks: Mutex::new(LruCache::new(capacity)) }
+        Self { decoder, blocks: Mutex::new(LruCache::sparse(capacity)) }
     }
 
     fn block(&self, number: u64) -> io::Result<Arc<[u8]>> {

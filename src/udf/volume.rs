@@ -41,25 +41,24 @@ impl UdfVolume {
     ///
     /// # Errors
     /// [`Error::Damaged`] where one is announced and can't be used.
-    pub fn read(image: &SharedSource, options: &UdfOptions) -> Result<Option<Self>> {
-        let metadata = Arc::new(Cached::new(image.clone()));
+    pub fn read(metadata: &Arc<Cached>, options: &UdfOptions) -> Result<Option<Self>> {
         let notes = Arc::new(Notes::default());
-        if !options.no_recognition && !descriptor::is_recognized(&metadata, options) {
+        if !options.no_recognition && !descriptor::is_recognized(metadata, options) {
             return Ok(None);
         }
         let damaged = |at: u64, clause, what: &str| Error::damaged(at, clause, what);
-        let anchor = descriptor::anchor(&metadata, &notes, options).ok_or_else(|| {
+        let anchor = descriptor::anchor(metadata, &notes, options).ok_or_else(|| {
             damaged(0, "ECMA-167 3/8.4.2.1", "UDF is announced, but no Anchor Volume Descriptor Pointer can be found")
         })?;
         let at = u64::from(anchor.sector).saturating_mul(u64::from(anchor.sector_size));
-        let sequence = descriptor::sequence(&metadata, &notes, &anchor)
+        let sequence = descriptor::sequence(metadata, &notes, &anchor)
             .map_err(|what| damaged(at, "ECMA-167 3/8.4.2.2", what))?;
         let size = sequence.volume.block_size;
         if !size.is_power_of_two() || !(512..=65_536).contains(&size) {
             let what = format!("the Logical Block Size is {size}");
             return Err(Error::damaged(at, "ECMA-167 3/10.6.4", what));
         }
-        let space = Space::open(Arc::clone(&metadata), Arc::clone(&notes), &sequence, options);
+        let space = Space::open(Arc::clone(metadata), Arc::clone(&notes), &sequence, options);
         let root = file_set(&space, sequence.volume.file_set)?;
         let icb = space.icb(root)?;
         if icb.kind() != Some(FileType::Directory) {
