@@ -3,9 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use clap::{Arg, Args, Command, Subcommand};
+use clap::{Arg, Args, Command};
 
-use super::Verb;
 use super::mount::MountArgs;
 
 /// The arguments with the verb in its place behind the program's name.
@@ -13,7 +12,7 @@ pub fn supplied(mut args: Vec<OsString>) -> Vec<OsString> {
     // Without the other verbs, whose tables take longer to make than an image to mount.
     let mount = MountArgs::augment_args(Command::new("mount"));
     let at = first_operand(&mount, &args);
-    let is_verb = |name: &OsStr| name.to_str().is_some_and(Verb::has_subcommand);
+    let is_verb = |name: &OsStr| name.to_str().is_some_and(is_verb);
     match at {
         Some(at) if is_verb(&args[at]) => {
             let verb = args.remove(at);
@@ -25,6 +24,16 @@ pub fn supplied(mut args: Vec<OsString>) -> Vec<OsString> {
         _ => args.insert(1.min(args.len()), "mount".into()),
     }
     args
+}
+
+/// Whether a verb has this name, or is also called so.
+fn is_verb(name: &str) -> bool {
+    // The tables of all verbs are made only for what may be one.
+    is_word(name) && super::command().find_subcommand(name).is_some()
+}
+
+fn is_word(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// The place of the first argument that is neither a flag nor the value of one; `--` stands for an operand that
@@ -89,6 +98,14 @@ mod tests {
         assert_eq!(supplied("-olist list"), "list -olist");
         assert_eq!(supplied("--log list a.iso"), "mount --log list a.iso");
         assert_eq!(supplied("--log=x list"), "list --log=x");
+    }
+
+    #[test]
+    fn all_verbs_are_words() {
+        let command = super::super::command();
+        let mut names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        names.extend(command.get_subcommands().flat_map(Command::get_all_aliases));
+        assert!(names.len() > 16 && names.into_iter().all(is_word));
     }
 
     #[test]
