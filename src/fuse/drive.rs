@@ -14,25 +14,28 @@ use super::ahead::Ahead;
 use super::attr::{A_MOMENT, Inode, Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
+use super::pages::Pages;
 use super::reply::{Reply, errno_of};
 use super::request::{Operation, Range, Request};
 use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::limits::MAX_NAME;
 use crate::source::Segment;
+use crate::sys;
 use crate::tree::{Presentation, Shown, Tree};
 use crate::volume::{Attribute, Directory, FileType, NodeId, Parts};
 
 /// Bytes of an entry of a READDIRPLUS answer without its name: `fuse_entry_out` and `fuse_dirent`.
 const ENTRY_PLUS: usize = 128 + 24;
 const ENTRY: usize = 24;
+/// Bytes of the smallest answer that comes straight from the memory map.
+const LEAST_LENT: u64 = 64 * 1024;
 
 /// What an event loop uses again and again.
 #[derive(Debug, Default)]
 pub struct Scratch {
     packer: Packer,
-    /// For bodies that can't be lent; as large as the largest request.
-    body: Vec<u8>,
+    body: Pages,
 }
 
 /// Whether there will be more requests.
@@ -177,7 +180,7 @@ impl Drive {
         Ok(())
     }
 
-    fn read<D: AsFd>(&self, inode: u64, range: Range, reply: Reply<'_, D>, buffer: &mut Vec<u8>) {
+    fn read<D: AsFd>(&self, inode: u64, range: Range, reply: Reply<'_, D>, pages: &mut Pages) {
         let found = self.node_id(inode).and_then(|id| Ok((id, self.tree.file(id)?)));
         let (id, body) = match found {
             Ok(found) => found,
@@ -190,15 +193,20 @@ impl Drive {
         }
         if let Some(place) = body.in_file(range.offset) {
             self.ahead.reads(&place, end - range.offset);
-        }
-        if let Some(lent) = body.lend(range.offset..end) {
-            return reply.data(lent.for_syscall());
+            // Few bytes are copied sooner than they are mapped; and the kernel reads on a medium for who reads, far
+            // better than for who waits in a map.
+            if end - range.offset >= LEAST_LENT
+                && sys::is_resident(place.file, place.at + (end - 1 - range.offset))
+                && let Some(lent) = body.lend(range.offset..end)
+            {
+                return reply.data(lent.for_syscall());
+            }
         }
         let Ok(length) = usize::try_from(end - range.offset) else { return reply.error(Errno::EINVAL) };
-        if buffer.len() < length {
-            buffer.resize(length, 0);
-        }
-        let Some(buffer) = buffer.get_mut(..length) else { return reply.error(Errno::EIO) };
+        let buffer = match pages.of(length) {
+            Ok(buffer) => buffer,
+            Err(error) => return reply.error(errno_of(&error)),
+        };
         match body.read_exact_at(buffer, range.offset) {
             Ok(()) => reply.data(buffer),
             Err(error) => reply.error(errno_of(&error)),

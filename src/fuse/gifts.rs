@@ -13,6 +13,7 @@ use nix::errno::Errno;
 
 use super::attr::{Inodes, Packer};
 use super::connection::Connection;
+use super::pages::Pages;
 use super::reply::{Notice, notify};
 use crate::tree::Tree;
 use crate::volume::{Directory, FileType, NodeId};
@@ -150,6 +151,7 @@ struct Giver {
 
 impl Giver {
     fn run(&self, orders: &Receiver<Order>) {
+        let mut pages = Pages::default();
         while let Ok(order) = orders.recv() {
             for position in order.from..order.to {
                 if position % MILESTONE == MILESTONE - 1 {
@@ -160,26 +162,32 @@ impl Giver {
                 };
                 // The drive has been taken off. Any other trouble (the kernel has forgotten the file, the data can't be
                 // had) is for the reader, who will ask, and see.
-                if let Err(Errno::ENODEV | Errno::ENOTCONN) = self.give(entry.id) {
+                if let Err(Errno::ENODEV | Errno::ENOTCONN) = self.give(entry.id, &mut pages) {
                     return;
                 }
             }
         }
     }
 
-    fn give(&self, file: NodeId) -> Result<(), Errno> {
+    fn give(&self, file: NodeId, pages: &mut Pages) -> Result<(), Errno> {
         let Ok(body) = self.tree.file(file) else { return Ok(()) };
         let size = body.len();
         if size == 0 || size > LARGEST {
             return Ok(());
         }
         // Whatever has to be decoded or copied together would cost as much now as later.
-        let Some(lent) = body.lend(0..size) else { return Ok(()) };
+        if body.in_file(0).is_none_or(|place| place.len < size) {
+            return Ok(());
+        }
+        let Ok(buffer) = pages.of(usize::try_from(size).unwrap_or(0)) else { return Ok(()) };
+        if body.read_exact_at(buffer, 0).is_err() {
+            return Ok(());
+        }
         let Some(queue) = self.connection.first() else { return Ok(()) };
         let length = u32::try_from(size).unwrap_or(0);
         let mut place = Packer::with_capacity(24);
         place.u64(self.inodes.inode(file).named).u64(0).u32(length).u32(0);
-        notify(queue, Notice::Store, place.bytes(), lent.for_syscall())
+        notify(queue, Notice::Store, place.bytes(), buffer)
     }
 }
 

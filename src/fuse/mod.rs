@@ -9,6 +9,7 @@ mod drive;
 mod gifts;
 mod handshake;
 mod loops;
+mod pages;
 mod renewal;
 mod reply;
 mod request;

@@ -25,7 +25,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_pread64,
     libc::SYS_preadv,
     libc::SYS_preadv2,
-    libc::SYS_fadvise64,
     libc::SYS_lseek,
     libc::SYS_statx,
     libc::SYS_fstat,
