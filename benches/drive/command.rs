@@ -29,6 +29,12 @@ pub fn find(program: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&path).chain(more).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
+/// A buffer that begins with a page, as those of cat, dd and cp do: into others some processors copy several times as
+/// slowly.
+pub fn pages(bytes: usize) -> io::Result<memmap2::MmapMut> {
+    memmap2::MmapMut::map_anon(bytes)
+}
+
 /// A command that is ended, and killed if need be, when its time is over.
 pub fn limited(words: &[String], limit: Duration) -> Command {
     let mut command = Command::new("timeout");
@@ -65,7 +71,7 @@ pub fn timed(words: &[String], limit: Duration, reported: bool) -> Measured {
         let mut child = limited(words, limit).stdout(Stdio::piped()).spawn()?;
         let mut last = Vec::new();
         if let Some(mut out) = child.stdout.take() {
-            let mut buffer = vec![0; 1 << 18];
+            let mut buffer = pages(1 << 18)?;
             loop {
                 let count = out.read(&mut buffer)?;
                 if count == 0 {

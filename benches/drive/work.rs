@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::command::{Measured, timed};
+use crate::command::{Measured, pages, timed};
 
 /// Runs this program for a piece of work; the seconds that it says.
 pub fn measure(words: &[String], limit: Duration) -> Measured {
@@ -50,12 +50,6 @@ fn in_threads(count: u64, work: impl Fn(u64) -> io::Result<()> + Sync) -> io::Re
             .collect();
         threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| io::Error::other("a reader failed"))?)
     })
-}
-
-/// A buffer that begins with a page, as those of cat, dd and cp do: into others some processors copy several times as
-/// slowly.
-fn pages(bytes: usize) -> io::Result<memmap2::MmapMut> {
-    memmap2::MmapMut::map_anon(bytes)
 }
 
 fn read(path: &Path) -> io::Result<()> {
