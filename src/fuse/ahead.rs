@@ -22,6 +22,8 @@ const STREAMS: usize = 8;
 /// The same reader may be so far from where it was: requests overtake one another, and files have gaps between them.
 const SLACK: u64 = 2 * 1024 * 1024;
 const PAGE: u64 = 4096;
+/// Orders that wait. More would be of readers that have gone elsewhere, and keep a slow medium from who waits for it.
+const WAITING: usize = 2;
 /// Bytes that are read at a time.
 const PIECE: usize = 512 * 1024;
 
@@ -102,7 +104,7 @@ impl Stream {
 }
 
 fn start() -> Option<SyncSender<Order>> {
-    let (orders, receiver) = sync_channel(STREAMS);
+    let (orders, receiver) = sync_channel(WAITING);
     let thread = thread::Builder::new().name("ahead".to_owned());
     let started = thread.spawn(move || {
         let mut pages = Pages::default();
@@ -144,6 +146,33 @@ mod tests {
         assert!(follows(501));
         assert!(!follows(100));
         assert!(follows(13));
+    }
+
+    #[test]
+    fn what_follows_is_in_memory_before_anybody_asks() {
+        use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+        use std::time::{Duration, Instant};
+        const MIB: u64 = 1024 * 1024;
+        // Not in the directory for temporary files, which may have all of them in memory for good.
+        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        std::io::Write::write_all(&mut file, &vec![7; 16 << 20]).unwrap();
+        file.sync_all().unwrap();
+        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+        let (far, beyond) = (6 * MIB, 15 * MIB);
+        if sys::is_resident(&file, far) {
+            eprintln!("skipped: this file system keeps everything in memory");
+            return;
+        }
+        let ahead = Ahead::default();
+        let place = |at| InFile { file: &file, at, len: 16 * MIB - at };
+        ahead.reads(&place(0), MIB);
+        ahead.reads(&place(MIB), MIB);
+        let begun = Instant::now();
+        while !sys::is_resident(&file, far) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nothing was fetched");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!sys::is_resident(&file, beyond));
     }
 
     #[test]
