@@ -101,13 +101,29 @@ pub fn join_connection(device: BorrowedFd<'_>, connection: BorrowedFd<'_>) -> io
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Whether the kernel has a byte of a file in memory, or there is no such byte: what it had to wait for is not read.
+/// Whether the kernel has a byte of a file in memory, or there is no such byte. What it would have to wait for is not
+/// waited for, though it may begin to read there.
 pub fn is_resident(file: &File, offset: u64) -> bool {
     let Ok(offset) = libc::off_t::try_from(offset) else { return true };
     let mut byte = 0_u8;
     let part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
     // SAFETY: one part of one byte, which lives until the call returns.
     unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT) >= 0 }
+}
+
+/// Bytes of a file that the kernel has in memory; it reads none for being asked (mincore(2)).
+#[cfg(test)]
+pub fn bytes_in_memory(file: &File) -> io::Result<usize> {
+    const PAGE: usize = 4096;
+    // SAFETY: nothing looks into the map.
+    let map = unsafe { memmap2::Mmap::map(file)? };
+    let mut pages = vec![0_u8; map.len().div_ceil(PAGE)];
+    // SAFETY: there is a byte for each page of the map.
+    let result = unsafe { libc::mincore(map.as_ptr().cast_mut().cast(), map.len(), pages.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(pages.iter().filter(|page| **page & 1 != 0).count() * PAGE)
 }
 
 /// Has allocations from 1 MiB on come straight from the kernel, as pages that cost nothing until they are touched, and

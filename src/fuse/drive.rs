@@ -196,6 +196,7 @@ impl Drive {
             // Few bytes are copied sooner than they are mapped; and the kernel reads on a medium for who reads, far
             // better than for who waits in a map.
             if end - range.offset >= LEAST_LENT
+                && sys::is_resident(place.file, place.at)
                 && sys::is_resident(place.file, place.at.saturating_add(end - 1 - range.offset))
                 && let Some(lent) = body.lend(range.offset..end)
             {
