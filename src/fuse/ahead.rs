@@ -153,8 +153,9 @@ mod tests {
         use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
         use std::time::{Duration, Instant};
         const MIB: u64 = 1024 * 1024;
-        // Not in the directory for temporary files, which may have all of them in memory for good.
-        let mut file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        // Beside this program, and not where temporary files are, which may all be in memory for good.
+        let program = std::env::current_exe().unwrap();
+        let mut file = tempfile::tempfile_in(program.parent().unwrap()).unwrap();
         std::io::Write::write_all(&mut file, &vec![7; 32 << 20]).unwrap();
         file.sync_all().unwrap();
         let in_memory = || sys::bytes_in_memory(&file).unwrap();
