@@ -5,7 +5,7 @@ use std::fs;
 use crate::settings::Settings;
 
 /// A few lines that name the machine and its state.
-pub fn described(settings: &Settings) -> String {
+pub fn described(settings: &Settings, rounds: usize) -> String {
     let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -31,7 +31,7 @@ pub fn described(settings: &Settings) -> String {
         gib("MemAvailable"),
         place(&settings.directory),
         place(&settings.out),
-        if settings.rounds == 1 { "One round".to_owned() } else { format!("{} rounds", settings.rounds) },
+        if rounds == 1 { "One round".to_owned() } else { format!("{rounds} rounds") },
         if settings.quick {
             " The images are small ones, for a look whether all works: the figures say little."
         } else {

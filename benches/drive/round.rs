@@ -54,7 +54,12 @@ pub fn all(settings: &Settings) -> io::Result<Report> {
     let mut cells = Cells::new();
     // Groups in which somebody failed or took too long: it is not asked again.
     let mut given_up = BTreeSet::new();
+    let mut begun = 0;
     for round in 0..settings.rounds {
+        if Instant::now() > settings.end {
+            break;
+        }
+        begun += 1;
         let mut row = 0;
         for (number, group) in groups.iter().enumerate() {
             let Some(images) = made.get(&group.image) else { continue };
@@ -90,7 +95,7 @@ pub fn all(settings: &Settings) -> io::Result<Report> {
     let steps: Vec<&Step> = groups.iter().flat_map(|group| &group.steps).collect();
     let text = format!(
         "{}\n{}",
-        machine::described(settings),
+        machine::described(settings, begun),
         table::shown(&steps, &cells, &notes.into_iter().collect::<Vec<_>>(), !settings.quick)
     );
     Ok(Report { text, missing: missing(&groups, &made, &cells) })
