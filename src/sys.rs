@@ -101,6 +101,28 @@ pub fn join_connection(device: BorrowedFd<'_>, connection: BorrowedFd<'_>) -> io
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// `struct fuse_backing_map` of `linux/fuse.h`.
+#[repr(C)]
+struct BackingMap {
+    file: i32,
+    flags: u32,
+    padding: u64,
+}
+
+/// Has the kernel read a file in place of asking whoever serves the connection; the number that an answer to `open`
+/// names it by.
+///
+/// # Errors
+/// What the kernel says: `EPERM` for whoever is not root, `ELOOP` for a file system that lies too high on others.
+pub fn open_backing(connection: BorrowedFd<'_>, file: &File) -> io::Result<i32> {
+    /// `_IOW(229, 1, struct fuse_backing_map)`.
+    const FUSE_DEV_IOC_BACKING_OPEN: libc::c_ulong = 0x4010_E501;
+    let map = BackingMap { file: file.as_raw_fd(), flags: 0, padding: 0 };
+    // SAFETY: the call reads a structure of this layout, which lives until it returns.
+    let number = unsafe { libc::ioctl(connection.as_raw_fd(), FUSE_DEV_IOC_BACKING_OPEN as _, &raw const map) };
+    if number <= 0 { Err(io::Error::last_os_error()) } else { Ok(number) }
+}
+
 /// Whether the kernel has a byte of a file in memory, or there is no such byte. What it would have to wait for is not
 /// waited for, though it may begin to read there.
 pub fn is_resident(file: &File, offset: u64) -> bool {

@@ -72,6 +72,8 @@ pub struct MountOptions {
     pub threads: Option<usize>,
     /// No other serving process takes over where one was killed.
     pub no_restart: bool,
+    /// The kernel reads large files by itself, if it can.
+    pub passthrough: bool,
     /// The serving process keeps its rights.
     pub no_sandbox: bool,
     pub log: Option<PathBuf>,

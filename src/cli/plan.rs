@@ -218,6 +218,7 @@ fn service(plan: &Plan, content: Content) -> Service {
     Service::new(content.tree, content.presentation, running.threads, !running.no_restart)
         .with_idle_limit(running.idle_timeout)
         .with_renewal(content.renewal)
+        .with_passthrough(running.passthrough)
         .confined(match plan.close_after {
             _ if running.no_sandbox => Confinement::None,
             Some(_) => Confinement::Readable,

@@ -350,6 +350,12 @@ pub const WORDS: &[Word] = &[
     plain("nosandbox", Running, "the serving process keeps its rights; else it can open and start nothing", |o| {
         o.mount.no_sandbox = true
     }),
+    plain(
+        "passthrough",
+        Running,
+        "the kernel reads files of 1 MiB and more by itself (root, Linux 6.12; else without an effect)",
+        |o| o.mount.passthrough = true,
+    ),
     plain("norestart", Running, "the drive ends when its serving process does; else another one takes over", |o| {
         o.mount.no_restart = true
     }),

@@ -1,10 +1,12 @@
 //! The answers to the kernel's requests, from a [`Tree`].
 //!
-//! `open` and `opendir` answer ENOSYS, so the kernel stops asking and there are no handles; `forget` needs no
+//! `open` and `opendir` answer ENOSYS, so the kernel stops asking and there are no handles (but for `open` where the
+//! kernel is to read large files by itself); `forget` needs no
 //! answer because node numbers are places on the disc; time-outs are as good as infinite because a disc does
 //! not change. What does change is the root of a library: there time-outs are short, and directories are opened.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use super::attr::{A_MOMENT, Inode, Inodes, NEVER, Packer};
 use super::count::Counter;
 use super::gifts::Gifts;
 use super::pages::Pages;
+use super::passthrough::Passthrough;
 use super::reply::{Reply, errno_of};
 use super::request::{Operation, Range, Request};
 use super::survey::Survey;
@@ -54,6 +57,8 @@ pub struct Drive {
     survey: Survey,
     gifts: Gifts,
     ahead: Ahead,
+    /// Files that the kernel reads by itself, and the image that it reads them from.
+    passthrough: Option<(Arc<Passthrough>, File)>,
     /// How long the kernel may remember names and attributes, in seconds.
     valid: u64,
 }
@@ -72,8 +77,16 @@ impl Drive {
             survey: Survey::default(),
             gifts,
             ahead: Ahead::default(),
+            passthrough: None,
             valid,
         }
+    }
+
+    /// Has the kernel read large files by itself. `image`: where their data are.
+    #[must_use]
+    pub fn passing_through(mut self, passthrough: Option<(Arc<Passthrough>, File)>) -> Self {
+        self.passthrough = passthrough;
+        self
     }
 
     /// Answers a request.
@@ -99,8 +112,9 @@ impl Drive {
                 packer.statx(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
             }),
             Operation::ReadLink => self.read_link(inode, packer),
+            Operation::Open { flags } => self.open(inode, flags, packer),
             Operation::OpenDir => self.open_dir(inode, packer),
-            Operation::ReleaseDir => Ok(()),
+            Operation::Release | Operation::ReleaseDir => Ok(()),
             Operation::ReadDir(range) => self.read_dir(inode, range, false, packer),
             Operation::ReadDirPlus(range) => self.read_dir(inode, range, true, packer),
             Operation::StatFs => {
@@ -212,6 +226,21 @@ impl Drive {
             Ok(()) => reply.data(buffer),
             Err(error) => reply.error(errno_of(&error)),
         }
+    }
+
+    /// The kernel need never ask for leave to open a file, unless it is to read some by itself.
+    fn open(&self, inode: u64, flags: u32, packer: &mut Packer) -> Result<(), Errno> {
+        const KEEP_CACHE: u32 = 1 << 1;
+        const NO_FLUSH: u32 = 1 << 5;
+        const PASSTHROUGH: u32 = 1 << 7;
+        let (passthrough, image) = self.passthrough.as_ref().ok_or(Errno::ENOSYS)?;
+        let body = self.node_id(inode).and_then(|id| self.tree.file(id)).map_err(|error| errno(&error))?;
+        let direct = flags & libc::O_DIRECT.cast_unsigned() != 0;
+        match passthrough.backing(inode, &*body, image, direct)? {
+            Some(number) => packer.u64(0).u32(PASSTHROUGH | NO_FLUSH).u32(number.cast_unsigned()),
+            None => packer.u64(0).u32(KEEP_CACHE | NO_FLUSH).u32(0),
+        };
+        Ok(())
     }
 
     /// On a disc the kernel need never ask for leave to list a directory, and may keep what it was told. In a

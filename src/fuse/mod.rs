@@ -10,13 +10,15 @@ mod gifts;
 mod handshake;
 mod loops;
 mod pages;
+mod passthrough;
 mod renewal;
 mod reply;
 mod request;
 mod survey;
 
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use drive::Drive;
 use gifts::Gifts;
 use handshake::{Protocol, handshake};
 use loops::Loops;
+use passthrough::{Hidden, Passthrough};
 pub use renewal::Renewal;
 use reply::{Notice, notify};
 
@@ -56,6 +59,9 @@ pub struct Service {
     /// The generations that were of the first image.
     kin: Vec<u64>,
     agreed: Option<(Protocol, Arc<Connection>)>,
+    /// The kernel is to read large files by itself, if it can.
+    wants_passthrough: bool,
+    passthrough: Option<Arc<Passthrough>>,
 }
 
 impl Service {
@@ -76,6 +82,8 @@ impl Service {
             generation: 0,
             kin: Vec::new(),
             agreed: None,
+            wants_passthrough: false,
+            passthrough: None,
         }
     }
 
@@ -84,6 +92,23 @@ impl Service {
     pub fn with_renewal(mut self, renewal: Option<Renewal>) -> Self {
         self.renewal = renewal;
         self
+    }
+
+    /// Has the kernel read large files by itself, if it can.
+    #[must_use]
+    pub fn with_passthrough(mut self, wanted: bool) -> Self {
+        self.wants_passthrough = wanted;
+        self
+    }
+
+    /// Where hidden file systems can be mounted; `None`, and why in the log, where they can't.
+    fn hidden(&self) -> Option<Hidden> {
+        if !self.wants_passthrough {
+            return None;
+        }
+        let image = self.renewal.as_ref().ok_or_else(|| io::Error::other("the image is no file"));
+        let hidden = image.and_then(Renewal::image).and_then(|image| Hidden::new(&image));
+        hidden.inspect_err(|error| log::info!("no file is passed through: {error}")).ok()
     }
 
     /// What the serving process may do.
@@ -110,9 +135,11 @@ impl Service {
     /// Goes on where a service of another program has stopped.
     #[must_use]
     pub fn resumed(mut self, legacy: Legacy) -> Self {
-        let Legacy { queues, version, generation, kin, .. } = legacy;
+        let Legacy { queues, version, generation, kin, passed_through, .. } = legacy;
         // Only of connections like that is anything left.
-        let protocol = Protocol { resends: true };
+        let protocol = Protocol { resends: true, passes_through: passed_through.is_some() };
+        // Without it the kernel is told not to ask any more, and goes on with what is open.
+        self.passthrough = passed_through.and_then(|table| pass(self.hidden()?, table));
         self.agreed = Some((protocol, Arc::new(Connection::of_queues(queues))));
         (self.generation, self.kin) = (generation, kin);
         let now = self.renewal.as_ref().and_then(Renewal::version).map(Version::parts);
@@ -131,11 +158,29 @@ impl Service {
     }
 }
 
+/// `None`, and why in the log, when descriptors are short.
+fn pass(hidden: Hidden, table: HashMap<u64, i32>) -> Option<Arc<Passthrough>> {
+    let passthrough = Passthrough::new(hidden, table);
+    passthrough.inspect_err(|error| log::warn!("no file is passed through: {error}")).ok().map(Arc::new)
+}
+
 impl Server for Service {
     fn greet(&mut self, device: Arc<OwnedFd>) -> io::Result<()> {
-        let protocol = handshake(device.as_fd())?;
+        let hidden = self.hidden();
+        let protocol = handshake(device.as_fd(), hidden.is_some())?;
+        self.passthrough = hidden.filter(|_| protocol.passes_through).and_then(|hidden| pass(hidden, HashMap::new()));
         self.agreed = Some((protocol, Arc::new(Connection::new(device, self.loops))));
         Ok(())
+    }
+
+    fn questions(&self) -> Option<BorrowedFd<'_>> {
+        self.passthrough.as_deref().map(Passthrough::questions)
+    }
+
+    fn answer(&self) {
+        let (Some(passthrough), Some(renewal)) = (&self.passthrough, &self.renewal) else { return };
+        let Some(queue) = self.agreed.as_ref().and_then(|(_, connection)| connection.first()) else { return };
+        passthrough.answer(renewal.file(), queue.as_fd());
     }
 
     fn can_take_over(&self) -> bool {
@@ -168,6 +213,7 @@ impl Server for Service {
             version: renewal.and_then(Renewal::version).map(Version::parts),
             generation: self.generation,
             // For the next program the image as it is now is the first.
+            passed_through: self.passthrough.as_deref().map(Passthrough::table),
             kin: if renewal.is_none_or(Renewal::is_first) { self.kin.clone() } else { Vec::new() },
         }))
     }
@@ -198,7 +244,11 @@ impl Server for Service {
         let gifts = Gifts::new(Arc::clone(&tree), inodes, Arc::clone(connection));
         // Where use is to be seen the kernel has to ask again now and then.
         let valid = self.idle_limit.map_or(FOREVER, |limit| limit.as_secs() / 4);
-        let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, valid);
+        let passthrough = match (&self.passthrough, &self.renewal) {
+            (Some(passthrough), Some(renewal)) => Some((Arc::clone(passthrough), renewal.image()?)),
+            _ => None,
+        };
+        let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, valid).passing_through(passthrough);
         if let Some(parts) = tree.parts().filter(|_| takes_over) {
             parts.recover().map_err(io::Error::other)?;
         }

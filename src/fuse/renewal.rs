@@ -123,6 +123,11 @@ impl Renewal {
         })
     }
 
+    /// The image.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The image, for another program.
     ///
     /// # Errors

@@ -34,6 +34,11 @@ pub enum Operation<'a> {
     /// Attributes with the birth time, since version 7.39 of the protocol.
     Statx,
     ReadLink,
+    /// With the flags of open(2).
+    Open {
+        flags: u32,
+    },
+    Release,
     Read(Range),
     OpenDir,
     ReleaseDir,
@@ -81,8 +86,10 @@ fn operation(opcode: u32, body: &[u8]) -> Option<Operation<'_>> {
         2 | 42 | 41 => Operation::Forget,
         3 => Operation::GetAttr,
         5 => Operation::ReadLink,
+        14 => Operation::Open { flags: fields.u32(0)? },
         15 => Operation::Read(range()?),
         17 => Operation::StatFs,
+        18 => Operation::Release,
         22 => Operation::GetXattr { size: fields.u32(0)?, name: text(body.get(8..)?)? },
         23 => Operation::ListXattr { size: fields.u32(0)? },
         27 => Operation::OpenDir,
@@ -95,7 +102,7 @@ fn operation(opcode: u32, body: &[u8]) -> Option<Operation<'_>> {
         // SETATTR, SYMLINK, MKNOD, MKDIR, UNLINK, RMDIR, RENAME, LINK, WRITE, SETXATTR, REMOVEXATTR, CREATE,
         // FALLOCATE, RENAME2, COPY_FILE_RANGE, TMPFILE.
         4 | 6 | 8..=13 | 16 | 21 | 24 | 35 | 43 | 45 | 47 | 51 => Operation::Writing,
-        // OPEN, RELEASE, FLUSH, ACCESS, INTERRUPT and all that comes to be.
+        // FLUSH, ACCESS, INTERRUPT and all that comes to be.
         _ => Operation::Unsupported,
     })
 }

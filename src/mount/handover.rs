@@ -4,6 +4,7 @@
 //! memory. Before that the new program is tried: it has to understand the file and to read the image, or all stays
 //! as it is.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -77,6 +78,8 @@ struct LegacyTold {
     version: Option<(u64, i64, i64)>,
     generation: u64,
     kin: Vec<u64>,
+    #[serde(default)]
+    passed_through: Option<HashMap<u64, i32>>,
 }
 
 /// What the holder that was has left.
@@ -131,6 +134,7 @@ pub(super) fn hand_over(holding: &Holding<'_>, legacy: &Legacy) -> Result<Infall
             version: legacy.version,
             generation: legacy.generation,
             kin: legacy.kin.clone(),
+            passed_through: legacy.passed_through.clone(),
         },
         worker: worker.as_raw(),
         watcher: watcher.map(Pid::as_raw),
@@ -280,6 +284,7 @@ impl Handover {
                 version: told.legacy.version,
                 generation: told.legacy.generation,
                 kin: told.legacy.kin,
+                passed_through: told.legacy.passed_through,
             },
         })
     }

@@ -389,6 +389,7 @@ fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Po
         let waits = wanted && !std::mem::take(&mut look_first);
         let mut watched = vec![PollFd::new(post.signals.as_fd(), PollFlags::POLLIN)];
         watched.push(PollFd::new(post.news.as_fd(), PollFlags::POLLIN));
+        watched.extend(server.questions().map(|questions| PollFd::new(questions, PollFlags::POLLIN)));
         if let Some(table) = table.as_ref().filter(|_| drive.point.is_some()) {
             watched.push(PollFd::new(table.as_fd(), PollFlags::POLLPRI));
         }
@@ -410,6 +411,7 @@ fn supervise(drive: &mut Drive, server: &impl Server, worker: Pid, post: &mut Po
         let state = waitpid(worker, Some(WaitPidFlag::WNOHANG));
         // After that: what a worker says before its end is heard.
         post.read_news(drive, server);
+        server.answer();
         match state {
             Ok(WaitStatus::Exited(_, code)) => return End::Over(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => return End::Died(signal),

@@ -1,8 +1,9 @@
 //! What holder and worker need of whoever serves a drive, and whom they tell of it.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,12 @@ pub trait Server {
     /// # Errors
     /// When it is not there.
     fn follow(&mut self) -> io::Result<()>;
+
+    /// In the holder: where a worker asks for what it may not do itself; `None`: it never does.
+    fn questions(&self) -> Option<BorrowedFd<'_>>;
+
+    /// In the holder: answers what was asked there.
+    fn answer(&self);
 
     /// What another program needs for going on; `None` when none can.
     ///
@@ -71,6 +78,8 @@ pub struct Legacy {
     pub generation: u64,
     /// The generations that were of the same image.
     pub kin: Vec<u64>,
+    /// What was decided about files that the kernel reads by itself; `None`: it does not.
+    pub passed_through: Option<HashMap<u64, i32>>,
 }
 
 /// Where an image is after its medium has failed.

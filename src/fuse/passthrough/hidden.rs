@@ -1,0 +1,82 @@
+//! File systems that nobody sees: they are mounted nowhere, and end with the last file of theirs that is open.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+};
+
+use super::erofs::{self, NAME};
+use super::layout::{Layout, Run};
+
+/// A place for the few bytes of each EROFS: files in memory, of the one file system there that others can be mounted
+/// from.
+#[derive(Debug)]
+pub struct Hidden {
+    shelf: OwnedFd,
+}
+
+fn path(file: &impl AsRawFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+fn mount(kind: &str, given: &[(&str, String)], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    if attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
+        fsconfig_set_flag(context.as_fd(), "ro")?;
+    }
+    for (key, value) in given {
+        fsconfig_set_string(context.as_fd(), *key, value.as_str())?;
+    }
+    fsconfig_create(context.as_fd())?;
+    Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
+}
+
+impl Hidden {
+    /// Tries it with the beginning of the image, as far as that has a block.
+    ///
+    /// # Errors
+    /// What this kernel lacks or forbids: an EROFS in a file (Linux 6.12), whoever is not root.
+    pub fn new(image: &File) -> io::Result<Self> {
+        let untrusted = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let hidden = Self { shelf: mount("ramfs", &[("mode", "0700".to_owned())], untrusted)? };
+        const TRIED: usize = 4096;
+        let run = Run { len: TRIED as u64, at: Some(0) };
+        let layout = Layout::new(vec![run]).ok_or_else(|| io::Error::other("no layout"))?;
+        let shown = hidden.show(&layout, image)?;
+        let (mut expected, mut found) = (vec![0; TRIED], vec![0; TRIED]);
+        image.read_exact_at(&mut expected, 0)?;
+        shown.read_exact_at(&mut found, 0)?;
+        if expected == found { Ok(hidden) } else { Err(io::Error::other("what it reads is not what is there")) }
+    }
+
+    /// A file that the kernel reads from the image without asking anybody.
+    ///
+    /// # Errors
+    /// When the image is shorter, and what the kernel says.
+    pub fn show(&self, layout: &Layout, image: &File) -> io::Result<File> {
+        let size = image.metadata()?.len();
+        if !layout.fits(size) {
+            return Err(io::Error::other("the file reaches beyond the end of the image"));
+        }
+        let metadata = self.write(&erofs::file_system(layout, size)?)?;
+        let untrusted = MountAttrFlags::MOUNT_ATTR_RDONLY
+            | MountAttrFlags::MOUNT_ATTR_NOSUID
+            | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let root = mount("erofs", &[("source", path(&metadata)), ("device", path(image))], untrusted)?;
+        Ok(openat(&root, NAME, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
+    }
+
+    /// A file in memory that has no name any more.
+    fn write(&self, bytes: &[u8]) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&self.shelf, NAME, flags, Mode::RUSR)?);
+        unlinkat(&self.shelf, NAME, AtFlags::empty())?;
+        file.write_all(bytes)?;
+        Ok(file)
+    }
+}

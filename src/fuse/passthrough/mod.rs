@@ -1,0 +1,182 @@
+//! Large files that the kernel reads from the image by itself (FUSE_PASSTHROUGH), where root asks for that.
+//!
+//! The kernel passes a file through from its first byte on, so there has to be a file that has nothing else: one of a
+//! hidden EROFS, whose data lie in the image. Whoever has such files made must be root, so the holder does it; the worker,
+//! which is in a sandbox, asks it through a socket.
+//!
+//! What was decided about a file holds as long as the drive is there: the kernel refuses to open a file that it passes
+//! through in any other way while it is open, and the other way round.
+
+mod erofs;
+mod hidden;
+mod layout;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::{read, write};
+
+use crate::source::Source;
+use crate::sys;
+pub use hidden::Hidden;
+use layout::Layout;
+
+/// Bytes of the smallest file that is passed through: it costs the holder about a millisecond, once.
+const LEAST: u64 = 1024 * 1024;
+/// Files that are passed through at most; each is a file system for the kernel.
+const MOST: usize = 512;
+/// How long a worker waits for its holder.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of the longest message.
+const MESSAGE: usize = 4096;
+/// The answer for a file that is not passed through.
+const NONE: i32 = 0;
+
+/// The files that were asked for, by the kernel's names, and the numbers that the kernel knows theirs by; [`NONE`] for
+/// those that are not passed through.
+type Table = HashMap<u64, i32>;
+
+/// What holder and worker have of it.
+#[derive(Debug)]
+pub struct Passthrough {
+    hidden: Hidden,
+    /// In the holder: what was decided.
+    table: Mutex<Table>,
+    /// The holder's end.
+    answers: OwnedFd,
+    worker: Mutex<Asking>,
+}
+
+/// The worker's end, and what it was told.
+#[derive(Debug)]
+struct Asking {
+    questions: OwnedFd,
+    known: Table,
+    /// No more questions.
+    over: bool,
+}
+
+impl Passthrough {
+    /// `table`: what was decided already.
+    ///
+    /// # Errors
+    /// When descriptors are short.
+    pub fn new(hidden: Hidden, table: Table) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let (answers, questions) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
+        let worker = Mutex::new(Asking { questions, known: Table::new(), over: false });
+        Ok(Self { hidden, table: Mutex::new(table), answers, worker })
+    }
+
+    /// In the holder: where questions come in.
+    pub fn questions(&self) -> BorrowedFd<'_> {
+        self.answers.as_fd()
+    }
+
+    /// In the holder: what was decided, for another program.
+    pub fn table(&self) -> Table {
+        self.table.lock().map(|table| table.clone()).unwrap_or_default()
+    }
+
+    /// In the holder: answers the questions that have come.
+    pub fn answer(&self, image: &File, connection: BorrowedFd<'_>) {
+        let mut message = [0; MESSAGE];
+        while let Ok(length @ 1..) = read(&self.answers, &mut message) {
+            let question = message.get(..length).unwrap_or_default();
+            let Some((name, layout)) = question.split_first_chunk() else { continue };
+            let file = u64::from_le_bytes(*name);
+            let number = self.decide(file, layout, image, connection);
+            // A worker that is gone needs none.
+            let _ = write(&self.answers, &[&file.to_le_bytes()[..], &number.to_le_bytes()].concat());
+        }
+    }
+
+    fn decide(&self, file: u64, layout: &[u8], image: &File, connection: BorrowedFd<'_>) -> i32 {
+        let Ok(mut table) = self.table.lock() else { return NONE };
+        if let Some(decided) = table.get(&file) {
+            return *decided;
+        }
+        if table.len() >= MOST {
+            return NONE;
+        }
+        let made = Layout::from_bytes(layout)
+            .ok_or_else(|| io::Error::other("its layout makes no sense"))
+            .and_then(|layout| self.hidden.show(&layout, image))
+            .and_then(|shown| sys::open_backing(connection, &shown));
+        let number = made.unwrap_or_else(|error| {
+            log::info!("file {file:#x} is not passed through: {error}");
+            NONE
+        });
+        table.insert(file, number);
+        number
+    }
+
+    /// In the worker: the number of the file that the kernel is to read in place of one; `None`: it asks us. `direct`:
+    /// whoever opens it wants to read past the kernel's memory (`O_DIRECT`), which an EROFS in a file does not do.
+    ///
+    /// # Errors
+    /// `ENOSYS`, after which the kernel opens everything as if there were no passthrough, when one file can't be opened
+    /// in the way that others of the same file may be open.
+    pub fn backing(&self, file: u64, body: &dyn Source, image: &File, direct: bool) -> Result<Option<i32>, Errno> {
+        if body.len() < LEAST {
+            return Ok(None);
+        }
+        let mut worker = self.worker.lock().map_err(|_| Errno::ENOSYS)?;
+        if direct && !worker.over {
+            log::info!("no file is passed through any more: one was opened with O_DIRECT");
+            worker.over = true;
+        }
+        if worker.over {
+            return Err(Errno::ENOSYS);
+        }
+        let number = match worker.known.get(&file) {
+            Some(known) => *known,
+            None => {
+                let Some(layout) = Layout::of(body, image) else { return Ok(None) };
+                let number = worker.ask(file, &layout).map_err(|error| {
+                    log::warn!("no file is passed through any more: {error}");
+                    worker.over = true;
+                    Errno::ENOSYS
+                })?;
+                worker.known.insert(file, number);
+                number
+            }
+        };
+        Ok((number != NONE).then_some(number))
+    }
+}
+
+impl Asking {
+    fn ask(&self, file: u64, layout: &Layout) -> io::Result<i32> {
+        write(&self.questions, &[&file.to_le_bytes()[..], &layout.to_bytes()].concat())?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut watched = [PollFd::new(self.questions.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut watched, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::TimedOut)),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let mut message = [0; size_of::<u64>() + size_of::<i32>()];
+            match read(&self.questions, &mut message) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::BrokenPipe)),
+                Ok(_) => {}
+                Err(Errno::EAGAIN | Errno::EINTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let (name, number) = message.split_first_chunk().ok_or(io::ErrorKind::InvalidData)?;
+            // What a worker before this one had asked is passed over.
+            if u64::from_le_bytes(*name) == file {
+                return Ok(i32::from_le_bytes(*number.first_chunk().ok_or(io::ErrorKind::InvalidData)?));
+            }
+        }
+    }
+}
