@@ -138,8 +138,7 @@ impl Service {
         let Legacy { queues, version, generation, kin, passed_through, .. } = legacy;
         // Only of connections like that is anything left.
         let protocol = Protocol { resends: true, passes_through: passed_through.is_some() };
-        // Without it the kernel is told not to ask any more, and goes on with what is open.
-        self.passthrough = passed_through.and_then(|table| pass(self.hidden()?, table));
+        self.passthrough = passed_through.and_then(|table| pass(self.hidden(), table));
         self.agreed = Some((protocol, Arc::new(Connection::of_queues(queues))));
         (self.generation, self.kin) = (generation, kin);
         let now = self.renewal.as_ref().and_then(Renewal::version).map(Version::parts);
@@ -159,7 +158,7 @@ impl Service {
 }
 
 /// `None`, and why in the log, when descriptors are short.
-fn pass(hidden: Hidden, table: HashMap<u64, i32>) -> Option<Arc<Passthrough>> {
+fn pass(hidden: Option<Hidden>, table: HashMap<u64, i32>) -> Option<Arc<Passthrough>> {
     let passthrough = Passthrough::new(hidden, table);
     passthrough.inspect_err(|error| log::warn!("no file is passed through: {error}")).ok().map(Arc::new)
 }
@@ -168,7 +167,8 @@ impl Server for Service {
     fn greet(&mut self, device: Arc<OwnedFd>) -> io::Result<()> {
         let hidden = self.hidden();
         let protocol = handshake(device.as_fd(), hidden.is_some())?;
-        self.passthrough = hidden.filter(|_| protocol.passes_through).and_then(|hidden| pass(hidden, HashMap::new()));
+        self.passthrough =
+            hidden.filter(|_| protocol.passes_through).and_then(|hidden| pass(Some(hidden), HashMap::new()));
         self.agreed = Some((protocol, Arc::new(Connection::new(device, self.loops))));
         Ok(())
     }

@@ -45,9 +45,8 @@ impl Hidden {
         let untrusted = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
         let hidden = Self { shelf: mount("ramfs", &[("mode", "0700".to_owned())], untrusted)? };
         const TRIED: usize = 4096;
-        let run = Run { len: TRIED as u64, at: Some(0) };
-        let layout = Layout::new(vec![run]).ok_or_else(|| io::Error::other("no layout"))?;
-        let shown = hidden.show(&layout, image)?;
+        let run = Run { len: TRIED as u64, at: Some(0) }.to_bytes().concat();
+        let shown = hidden.show(&run, image)?;
         let (mut expected, mut found) = (vec![0; TRIED], vec![0; TRIED]);
         image.read_exact_at(&mut expected, 0)?;
         shown.read_exact_at(&mut found, 0)?;
@@ -57,16 +56,14 @@ impl Hidden {
     /// A file that the kernel reads from the image without asking anybody.
     ///
     /// # Errors
-    /// When the image is shorter, and what the kernel says.
-    pub fn show(&self, layout: &Layout, image: &File) -> io::Result<File> {
+    /// When the layout is none within the image, and what the kernel says.
+    pub fn show(&self, layout: &[u8], image: &File) -> io::Result<File> {
         let size = image.metadata()?.len();
-        if !layout.fits(size) {
-            return Err(io::Error::other("the file reaches beyond the end of the image"));
-        }
-        let metadata = self.write(&erofs::file_system(layout, size)?)?;
-        let untrusted = MountAttrFlags::MOUNT_ATTR_RDONLY
-            | MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let layout =
+            Layout::from_bytes(layout, size).ok_or_else(|| io::Error::other("it does not lie in the image"))?;
+        let metadata = self.write(&erofs::file_system(&layout, size)?)?;
+        let untrusted =
+            MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
         let root = mount("erofs", &[("source", path(&metadata)), ("device", path(image))], untrusted)?;
         Ok(openat(&root, NAME, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?.into())
     }

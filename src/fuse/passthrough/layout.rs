@@ -25,6 +25,18 @@ pub struct Run {
     pub at: Option<u64>,
 }
 
+impl Run {
+    pub fn to_bytes(self) -> [[u8; 8]; 2] {
+        [self.len.to_le_bytes(), self.at.unwrap_or(u64::MAX).to_le_bytes()]
+    }
+
+    /// Whether its blocks are all there, the last one, too.
+    fn is_within(&self, end: u64, block_bits: u32) -> bool {
+        let len = self.len.checked_next_multiple_of(1 << block_bits);
+        self.at.is_none_or(|at| len.and_then(|len| at.checked_add(len)).is_some_and(|last| last <= end))
+    }
+}
+
 /// The runs of a file, in its order. They can be said in blocks and chunks of one size each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -39,6 +51,7 @@ impl Layout {
     pub fn of(body: &dyn Source, image: &File) -> Option<Self> {
         let identity = |file: &File| file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
         let own = identity(image)?;
+        let end = image.metadata().ok()?.len();
         let mut runs: Vec<Run> = Vec::new();
         let mut offset = 0;
         while offset < body.len() {
@@ -57,11 +70,11 @@ impl Layout {
                 return None;
             }
         }
-        Self::new(runs)
+        Self::new(runs, end)
     }
 
-    /// `None` where blocks or chunks can't say it.
-    pub fn new(runs: Vec<Run>) -> Option<Self> {
+    /// `end`: bytes of the image. `None` where blocks or chunks can't say it, and where a block reaches beyond the end.
+    pub fn new(runs: Vec<Run>, end: u64) -> Option<Self> {
         if runs.is_empty() || runs.len() > MAX_RUNS {
             return None;
         }
@@ -71,10 +84,9 @@ impl Layout {
             places |= run.at.unwrap_or(0);
             size = size.checked_add(run.len).filter(|size| *size > 0 && i64::try_from(*size).is_ok())?;
         }
-        let block_bits = (places | starts).trailing_zeros().min(*BLOCK_BITS.end());
-        if !BLOCK_BITS.contains(&block_bits) {
-            return None;
-        }
+        let aligned = (places | starts).trailing_zeros();
+        let is_there = |bits: &u32| runs.iter().all(|run| run.is_within(end, *bits));
+        let block_bits = BLOCK_BITS.rev().filter(|bits| *bits <= aligned).find(is_there)?;
         // As few chunks as can be: each begins where a run does, or within one.
         let most = size.next_power_of_two().trailing_zeros().max(block_bits);
         let chunk_bits = starts.trailing_zeros().min(most).min(block_bits.checked_add(MAX_CHUNK)?);
@@ -100,15 +112,6 @@ impl Layout {
         self.size.div_ceil(1 << self.chunk_bits)
     }
 
-    /// Whether all blocks of the file lie within an image of so many bytes.
-    pub fn fits(&self, image: u64) -> bool {
-        self.runs.iter().all(|run| {
-            let blocks = run.len.checked_next_multiple_of(1 << self.block_bits);
-            let end = run.at.map_or(Some(0), |at| blocks.and_then(|len| at.checked_add(len)));
-            end.is_some_and(|end| end <= image)
-        })
-    }
-
     /// Where the chunks of the file begin in the image.
     pub fn places(&self) -> Vec<Option<u64>> {
         let chunk = 1_u64 << self.chunk_bits;
@@ -125,18 +128,17 @@ impl Layout {
 
     /// For a message.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let words = |run: &Run| [run.len.to_le_bytes(), run.at.unwrap_or(u64::MAX).to_le_bytes()];
-        self.runs.iter().flat_map(words).flatten().collect()
+        self.runs.iter().flat_map(|run| run.to_bytes()).flatten().collect()
     }
 
-    /// `None` where that is no layout.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// `None` where that is no layout in an image of so many bytes.
+    pub fn from_bytes(bytes: &[u8], end: u64) -> Option<Self> {
         let (runs, rest) = bytes.as_chunks::<16>();
         let word = |bytes: &[u8]| Some(u64::from_le_bytes(*bytes.first_chunk()?));
         let run = |run: &[u8; 16]| {
             Some(Run { len: word(run)?, at: run.get(8..).and_then(word).filter(|at| *at != u64::MAX) })
         };
-        if rest.is_empty() { Self::new(runs.iter().map(run).collect::<Option<_>>()?) } else { None }
+        if rest.is_empty() { Self::new(runs.iter().map(run).collect::<Option<_>>()?, end) } else { None }
     }
 }
 
@@ -151,22 +153,24 @@ mod tests {
         Run { len, at: Some(at) }
     }
 
+    const END: u64 = 1 << 40;
+
     #[test]
     fn one_run_is_one_chunk() {
-        let layout = Layout::new(vec![run((2 << 30) + 5, 40 * 2048)]).unwrap();
+        let layout = Layout::new(vec![run((2 << 30) + 5, 40 * 2048)], END).unwrap();
         assert_eq!((layout.block_bits(), layout.chunk_bits(), layout.size()), (12, 32, (2 << 30) + 5));
         assert_eq!(layout.places(), [Some(40 * 2048)]);
-        let layout = Layout::new(vec![run(100, 41 * 2048)]).unwrap();
+        let layout = Layout::new(vec![run(100, 41 * 2048)], END).unwrap();
         assert_eq!((layout.block_bits(), layout.places().len()), (11, 1));
     }
 
     #[test]
     fn runs_and_holes_are_chunks_that_begin_with_them() {
         let hole = Run { len: 8192, at: None };
-        let layout = Layout::new(vec![run(4096, 2048), hole, run(5000, 65_536)]).unwrap();
+        let layout = Layout::new(vec![run(4096, 2048), hole, run(5000, 65_536)], END).unwrap();
         assert_eq!((layout.block_bits(), layout.chunk_bits()), (11, 12));
         assert_eq!(layout.places(), [Some(2048), None, None, Some(65_536), Some(69_632)]);
-        assert_eq!(Layout::from_bytes(&layout.to_bytes()), Some(layout));
+        assert_eq!(Layout::from_bytes(&layout.to_bytes(), END), Some(layout));
     }
 
     #[test]
@@ -180,18 +184,19 @@ mod tests {
             vec![run(u64::MAX, 0)],
             vec![run(u64::MAX - 511, 0), run(512, 0)],
             vec![run(0, 0)],
+            vec![run(4096, 0); MAX_RUNS + 1],
         ] {
-            assert_eq!(Layout::new(runs.clone()), None, "{runs:?}");
+            assert_eq!(Layout::new(runs.clone(), u64::MAX), None, "{runs:?}");
         }
-        assert!(Layout::new(vec![run(4096, 0); MAX_RUNS + 1]).is_none());
-        assert!(Layout::from_bytes(&[1; 17]).is_none() && Layout::from_bytes(&[]).is_none());
+        assert!(Layout::from_bytes(&[1; 17], END).is_none() && Layout::from_bytes(&[], END).is_none());
     }
 
     #[test]
     fn whole_blocks_must_be_there() {
-        let layout = Layout::new(vec![run(2049, 2048)]).unwrap();
-        assert!(layout.fits(2048 * 3) && !layout.fits(2048 * 3 - 1));
-        assert!(!Layout::new(vec![run(1, 1 << 63)]).unwrap().fits(u64::MAX >> 1));
+        let bits = |end| Layout::new(vec![run(4097, 4096)], end).map(|layout| layout.block_bits());
+        assert_eq!([bits(3 * 4096), bits(3 * 4096 - 1), bits(8192 + 1024)], [Some(12), Some(11), Some(10)]);
+        assert_eq!([bits(8192 + 512), bits(8192 + 511)], [Some(9), None]);
+        assert!(Layout::new(vec![run(1, 1 << 63)], u64::MAX >> 1).is_none());
     }
 
     #[test]

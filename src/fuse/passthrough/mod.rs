@@ -32,6 +32,8 @@ use layout::Layout;
 const LEAST: u64 = 1024 * 1024;
 /// Files that are passed through at most; each is a file system for the kernel.
 const MOST: usize = 512;
+/// Answers that a worker remembers.
+const KNOWN: usize = 32_768;
 /// How long a worker waits for its holder.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of the longest message.
@@ -46,7 +48,8 @@ type Table = HashMap<u64, i32>;
 /// What holder and worker have of it.
 #[derive(Debug)]
 pub struct Passthrough {
-    hidden: Hidden,
+    /// `None`: no further file is passed through.
+    hidden: Option<Hidden>,
     /// In the holder: what was decided.
     table: Mutex<Table>,
     /// The holder's end.
@@ -59,16 +62,16 @@ pub struct Passthrough {
 struct Asking {
     questions: OwnedFd,
     known: Table,
-    /// No more questions.
+    /// The holder does not answer: no further file is passed through.
     over: bool,
 }
 
 impl Passthrough {
-    /// `table`: what was decided already.
+    /// `table`: what was decided already. Without a place for more, that holds still.
     ///
     /// # Errors
     /// When descriptors are short.
-    pub fn new(hidden: Hidden, table: Table) -> io::Result<Self> {
+    pub fn new(hidden: Option<Hidden>, table: Table) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let (answers, questions) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
         let worker = Mutex::new(Asking { questions, known: Table::new(), over: false });
@@ -106,10 +109,8 @@ impl Passthrough {
         if table.len() >= MOST {
             return NONE;
         }
-        let made = Layout::from_bytes(layout)
-            .ok_or_else(|| io::Error::other("its layout makes no sense"))
-            .and_then(|layout| self.hidden.show(&layout, image))
-            .and_then(|shown| sys::open_backing(connection, &shown));
+        let Some(hidden) = &self.hidden else { return NONE };
+        let made = hidden.show(layout, image).and_then(|shown| sys::open_backing(connection, &shown));
         let number = made.unwrap_or_else(|error| {
             log::info!("file {file:#x} is not passed through: {error}");
             NONE
@@ -119,37 +120,35 @@ impl Passthrough {
     }
 
     /// In the worker: the number of the file that the kernel is to read in place of one; `None`: it asks us. `direct`:
-    /// whoever opens it wants to read past the kernel's memory (`O_DIRECT`), which an EROFS in a file does not do.
+    /// whoever opens it wants to read past the kernel's memory (`O_DIRECT`).
     ///
     /// # Errors
-    /// `ENOSYS`, after which the kernel opens everything as if there were no passthrough, when one file can't be opened
-    /// in the way that others of the same file may be open.
+    /// `EINVAL` for `direct` and a file that is passed through: an EROFS in a file does not have it.
     pub fn backing(&self, file: u64, body: &dyn Source, image: &File, direct: bool) -> Result<Option<i32>, Errno> {
         if body.len() < LEAST {
             return Ok(None);
         }
-        let mut worker = self.worker.lock().map_err(|_| Errno::ENOSYS)?;
-        if direct && !worker.over {
-            log::info!("no file is passed through any more: one was opened with O_DIRECT");
-            worker.over = true;
-        }
-        if worker.over {
-            return Err(Errno::ENOSYS);
-        }
+        let Ok(mut worker) = self.worker.lock() else { return Err(Errno::EIO) };
         let number = match worker.known.get(&file) {
             Some(known) => *known,
             None => {
-                let Some(layout) = Layout::of(body, image) else { return Ok(None) };
-                let number = worker.ask(file, &layout).map_err(|error| {
-                    log::warn!("no file is passed through any more: {error}");
+                let layout = Layout::of(body, image).filter(|_| !worker.over);
+                let number = layout.map_or(Ok(NONE), |layout| worker.ask(file, &layout)).unwrap_or_else(|error| {
+                    log::warn!("no further file is passed through: {error}");
                     worker.over = true;
-                    Errno::ENOSYS
-                })?;
-                worker.known.insert(file, number);
+                    NONE
+                });
+                if worker.known.len() < KNOWN {
+                    worker.known.insert(file, number);
+                }
                 number
             }
         };
-        Ok((number != NONE).then_some(number))
+        match number {
+            NONE => Ok(None),
+            _ if direct => Err(Errno::EINVAL),
+            number => Ok(Some(number)),
+        }
     }
 }
 

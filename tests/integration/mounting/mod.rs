@@ -9,6 +9,7 @@ mod library;
 mod media;
 mod names;
 mod open;
+mod passthrough;
 mod places;
 mod restart;
 pub mod rig;
