@@ -10,6 +10,8 @@ pub enum Contender {
     Ours,
     /// Ours, of the UDF image with the same files.
     OursUdf,
+    /// Ours, with large files that the kernel reads by itself.
+    OursPassthrough,
     Erofs,
     Fuseiso,
     Squashfuse,
@@ -30,6 +32,7 @@ impl Contender {
         match self {
             Self::Ours => "mount-iso",
             Self::OursUdf => "mount-iso, UDF",
+            Self::OursPassthrough => "`-o passthrough`",
             Self::Erofs => "erofs, loop",
             Self::Fuseiso => "fuseiso",
             Self::Squashfuse => "squashfuse",
@@ -42,13 +45,13 @@ impl Contender {
     }
 
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::OursUdf)
+        matches!(self, Self::Ours | Self::OursUdf | Self::OursPassthrough)
     }
 
     /// The program that mounts or extracts; it may be missing.
     pub const fn program(self) -> &'static str {
         match self {
-            Self::Ours | Self::OursUdf => env!("CARGO_BIN_EXE_mount-iso"),
+            Self::Ours | Self::OursUdf | Self::OursPassthrough => env!("CARGO_BIN_EXE_mount-iso"),
             Self::Erofs => "mkfs.erofs",
             Self::Fuseiso => "fuseiso",
             Self::Squashfuse => "squashfuse",
@@ -65,8 +68,13 @@ impl Contender {
         if !self.is_ours() && find(self.program()).is_none() {
             return Some(format!("{}: {} is not installed", self.name(), self.program()));
         }
-        (self == Self::Erofs && !nix::unistd::geteuid().is_root())
-            .then(|| format!("{}: only root may mount it", self.name()))
+        let root = nix::unistd::geteuid().is_root();
+        match self {
+            Self::Erofs if !root => Some(format!("{}: only root may mount it", self.name())),
+            Self::OursPassthrough if !root => Some(format!("{}: it is for root alone", self.name())),
+            Self::OursPassthrough if !passes_through() => Some(format!("{}: it takes Linux 6.12", self.name())),
+            _ => None,
+        }
     }
 
     /// The image that it reads.
@@ -84,6 +92,7 @@ impl Contender {
         let words: Vec<&str> = match self {
             Self::Ours => vec![self.program(), image, point],
             Self::OursUdf => vec![self.program(), "--tree=udf", image, point],
+            Self::OursPassthrough => vec![self.program(), "-o", "passthrough", image, point],
             Self::Erofs => vec!["mount", "-t", "erofs", "-o", "loop,ro", image, point],
             _ => vec![self.program(), image, point],
         };
@@ -102,4 +111,12 @@ impl Contender {
         };
         words
     }
+}
+
+/// Whether this Linux can mount an EROFS that is in a file.
+fn passes_through() -> bool {
+    let release = nix::sys::utsname::uname().ok();
+    let release = release.as_ref().and_then(|name| name.release().to_str()).unwrap_or_default();
+    let mut parts = release.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (6, 12)
 }

@@ -107,7 +107,7 @@ fn missing(groups: &[Group], made: &BTreeMap<Kind, Images>, cells: &Cells) -> Ve
     let mut row = 0;
     for group in groups {
         for step in &group.steps {
-            for contender in group.contenders.iter().filter(|contender| contender.is_ours()) {
+            for contender in group.contenders.iter().filter(|one| one.is_ours() && one.absence().is_none()) {
                 let expected = made.get(&group.image).is_some_and(|images| contender.image(images).is_some());
                 let value = cells.get(&(row, *contender)).and_then(|values| values.iter().find_map(Measured::value));
                 if expected && value.is_none() && !matches!(step.what, What::Requests(_)) {

@@ -17,7 +17,7 @@ const END: &str = "<!-- scripts/bench ends -->";
 /// Two tables: of mounts, and of extraction; `judged`: with the targets, which small images say nothing about.
 pub fn shown(steps: &[&Step], cells: &Cells, notes: &[String], judged: bool) -> String {
     let extracting = |step: &Step| matches!(step.what, What::Extracting);
-    let mounted = [Contender::MOUNTED.as_slice(), &[Contender::Plain]].concat();
+    let mounted = [Contender::MOUNTED.as_slice(), &[Contender::OursPassthrough, Contender::Plain]].concat();
     let mut text = String::new();
     for (contenders, wanted) in [(mounted, false), (Contender::EXTRACTING.to_vec(), true)] {
         let rows: Vec<(usize, &&Step)> =
@@ -65,9 +65,18 @@ fn part(rows: &[(usize, &&Step)], contenders: &[Contender], cells: &Cells, judge
 
 /// The goals in words, and whether they were reached.
 fn goals(row: usize, step: &Step, cells: &Cells) -> (String, &'static str) {
-    let ours = cells.get(&(row, Contender::Ours)).map(Vec::as_slice).unwrap_or_default();
     let mut words: Vec<String> =
         step.goals.iter().map(|(one, factor)| format!("≥ {factor:.1} {}", one.name())).collect();
+    words.extend(step.bound.map(|bound| format!("≤ {}", number(bound, step.unit()))));
+    let reached = match [Contender::Ours, Contender::OursPassthrough].map(|ours| reached(ours, row, step, cells)) {
+        ["no", "yes"] => "with passthrough",
+        [ours, _] => ours,
+    };
+    (words.join(", "), reached)
+}
+
+fn reached(ours: Contender, row: usize, step: &Step, cells: &Cells) -> &'static str {
+    let ours = cells.get(&(row, ours)).map(Vec::as_slice).unwrap_or_default();
     let mut reached: Vec<Option<bool>> = Vec::new();
     for (one, factor) in &step.goals {
         let theirs = cells.get(&(row, *one)).map(Vec::as_slice).unwrap_or_default();
@@ -78,16 +87,14 @@ fn goals(row: usize, step: &Step, cells: &Cells) -> (String, &'static str) {
         });
     }
     if let Some(bound) = step.bound {
-        words.push(format!("≤ {}", number(bound, step.unit())));
         reached.push(middle(ours).map(|ours| ours <= bound));
     }
-    let all = match reached.as_slice() {
+    match reached.as_slice() {
         [] => "",
         list if list.contains(&Some(false)) => "no",
         list if list.contains(&None) => "not measured",
         _ => "yes",
-    };
-    (words.join(", "), all)
+    }
 }
 
 /// The median of each round's ratio.

@@ -116,6 +116,9 @@ impl Passthrough {
             NONE
         });
         table.insert(file, number);
+        if table.len() == MOST {
+            log::info!("{MOST} files are passed through: no further one is");
+        }
         number
     }
 
