@@ -196,16 +196,12 @@ pub fn return_memory() {
 }
 
 /// Closes what the parent left open by mistake or for programs that end soon: a pipe of a script that waits for its
-/// end, a lock. What this program opened itself stays.
+/// end, a lock. What this program opened itself stays; it has not opened many files yet.
 ///
 /// # Errors
-/// Without /proc.
+/// Where the kernel does not tell what is open.
 pub fn close_inherited() -> io::Result<()> {
-    let numbers: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
-        .collect();
-    for number in numbers {
+    for number in open_descriptors()?.into_iter().filter(|number| *number > 2) {
         if is_inherited(number) {
             // SAFETY: the descriptor was open before this program began, so no object of it owns the number, and
             // closing it harms none.
@@ -213,6 +209,26 @@ pub fn close_inherited() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The numbers of the descriptors that are open; those that are too high to be our own may have been closed.
+fn open_descriptors() -> io::Result<Vec<RawFd>> {
+    /// As many as most processes may have.
+    const USUAL: libc::c_uint = 1024;
+    // Asking for all of these takes a tenth of the time that /proc takes, which has a file for each that is open.
+    let mut asked: Vec<libc::pollfd> =
+        (0..).take(USUAL as usize).map(|fd| libc::pollfd { fd, events: 0, revents: 0 }).collect();
+    // SAFETY: so many structures lie there, and live until the call returns, which waits for nothing.
+    let told = unsafe { libc::poll(asked.as_mut_ptr(), USUAL.into(), 0) } >= 0;
+    asked.retain(|one| one.revents & libc::POLLNVAL == 0);
+    // New ones get the lowest number that is free; so while many are, none of ours is above them.
+    let ours_are_low = told && asked.len() < USUAL as usize / 2;
+    // SAFETY: no object of this program owns any of these.
+    if ours_are_low && unsafe { libc::syscall(libc::SYS_close_range, USUAL, libc::c_uint::MAX, 0) } == 0 {
+        return Ok(asked.iter().map(|one| one.fd).collect());
+    }
+    let entries = std::fs::read_dir("/proc/self/fd")?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
 
 /// The descriptor that lies in a socket; `None` when the other side closed it without sending one.

@@ -159,9 +159,11 @@ pub fn command() -> clap::Command {
 /// What a command line says, whose verb may be left out.
 fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let args = verb::supplied(args);
-    if args.get(1).is_some_and(|verb| verb == "mount")
-        && let Ok(Mounting { talk, args }) = Mounting::try_parse_from(args.iter().skip(1))
-    {
+    let mounts = args.get(1).is_some_and(|verb| verb == "mount");
+    if mounts && let Some(args) = args.get(2..).and_then(mount::MountArgs::plain) {
+        return Ok(Cli { talk: Talk { verbose: 0, quiet: false }, verb: Verb::Mount(Box::new(args)) });
+    }
+    if mounts && let Ok(Mounting { talk, args }) = Mounting::try_parse_from(args.iter().skip(1)) {
         return Ok(Cli { talk, verb: Verb::Mount(Box::new(args)) });
     }
     // Which also tells what is wrong with it.
@@ -200,6 +202,20 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_mean_what_clap_takes_them_for() {
+        let words = |text: &str| -> Vec<OsString> { text.split('|').map(OsString::from).collect() };
+        for text in ["x.iso", "x.iso|dir", "mount|mount", "a b|=", "x.iso|"] {
+            let clap = Mounting::try_parse_from([words("mount"), words(text)].concat()).ok().map(|parsed| parsed.args);
+            assert_eq!(mount::MountArgs::plain(&words(text)), clap, "{text}");
+        }
+        for text in ["", "-h", "x.iso|-o|ro", "x.iso|dir|more", "-", "--|x"] {
+            assert_eq!(mount::MountArgs::plain(&words(text)), None, "{text}");
+        }
+    }
+
     #[test]
     fn clap_finds_the_command_line_sound() {
         super::command().debug_assert();

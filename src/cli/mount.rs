@@ -1,6 +1,7 @@
 //! `mount-iso mount`, the verb that is meant when there is none.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,7 +19,7 @@ use crate::sys;
 /// The image is checked first: what is wrong with it is told, and nothing is mounted. The command returns when the
 /// drive can be read. Whatever is asked for, a drive is read-only, and its device files and set-id programs are
 /// not trusted.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(override_usage = "mount-iso [mount] [OPTIONS] IMAGE [DIR]", after_help = super::help::exit_codes())]
 pub struct MountArgs {
     /// The disc image, or a block device
@@ -91,6 +92,21 @@ pub struct MountArgs {
     /// Accepted as for mount(8), without an effect
     #[arg(short = 'n', hide = true)]
     pub no_table: bool,
+}
+
+impl MountArgs {
+    /// What an image and perhaps a directory say that stand alone, as they mostly do; `None` for all else, which clap has
+    /// to look at.
+    pub fn plain(words: &[OsString]) -> Option<Self> {
+        let is_plain = |word: &&OsString| !matches!(word.as_bytes().first(), None | Some(b'-'));
+        let image = words.first().filter(is_plain)?.into();
+        let directory = match words.get(1..)? {
+            [] => None,
+            [directory] => Some(Some(directory).filter(is_plain)?.into()),
+            _ => return None,
+        };
+        Some(Self { image, directory, ..Self::default() })
+    }
 }
 
 pub fn run(args: &MountArgs) -> Result<Code, Failure> {

@@ -138,7 +138,7 @@ fn wrong_value(name: &str, value: Option<&[u8]>, reason: &str) -> Failure {
 const HEADING: &str = "What is read of the image";
 
 /// The flags of every command that opens an image.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct ImageArgs {
     /// Options as for mount(8), separated by commas; `mount-iso help options` lists them
     #[arg(help_heading = HEADING, short = 'o', long = "options", value_name = "OPTIONS", allow_hyphen_values = true)]

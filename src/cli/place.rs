@@ -80,7 +80,7 @@ pub fn named(directory: &Path, make: bool) -> Result<Place, Failure> {
 
 /// What is mounted on a directory, if anything is.
 fn on_top(path: &Path) -> Option<table::Entry> {
-    table::read().unwrap_or_default().into_iter().rfind(|entry| entry.point == path)
+    table::on_top(path).unwrap_or_default()
 }
 
 /// Takes off the remains of a drive whose processes were killed.

@@ -9,9 +9,11 @@ use super::mount::MountArgs;
 
 /// The arguments with the verb in its place behind the program's name.
 pub fn supplied(mut args: Vec<OsString>) -> Vec<OsString> {
-    // Without the other verbs, whose tables take longer to make than an image to mount.
-    let mount = MountArgs::augment_args(Command::new("mount"));
-    let at = first_operand(&mount, &args);
+    let at = match args.get(1) {
+        // Without the tables, which take as long to make as an image to open.
+        Some(first) if !first.as_bytes().starts_with(b"-") => Some(1),
+        _ => first_operand(&MountArgs::augment_args(Command::new("mount")), &args),
+    };
     let is_verb = |name: &OsStr| name.to_str().is_some_and(is_verb);
     match at {
         Some(at) if is_verb(&args[at]) => {

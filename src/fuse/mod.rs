@@ -23,6 +23,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
 use crate::mount::{Confinement, Idleness, Legacy, RENEWAL, RENEWAL_OF_ANOTHER, Server, Whereabouts};
 use crate::source::Version;
 use crate::tree::{Presentation, Tree};
@@ -68,7 +71,9 @@ impl Service {
     /// `loops`: event loops; `None`: as many as there are processors, up to 4. `restarts`: another process may go on
     /// where one was killed.
     pub fn new(tree: Tree, presentation: Presentation, loops: Option<usize>, restarts: bool) -> Self {
-        let available = || std::thread::available_parallelism().map_or(2, usize::from).min(4);
+        // Not by the library, which reads of control groups besides: that takes as long as opening an image.
+        let processors = |set: CpuSet| (0..CpuSet::count()).filter(|one| set.is_set(*one).unwrap_or(false)).count();
+        let available = || sched_getaffinity(Pid::from_raw(0)).map_or(2, processors).min(4);
         let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
         Self {
             tree: Arc::new(tree),
@@ -238,7 +243,9 @@ impl Server for Service {
     fn serve(&self, takes_over: bool) -> io::Result<()> {
         let Some((_, connection)) = &self.agreed else { return Err(io::Error::other("no connection to the kernel")) };
         let (tree, presentation) = self.content();
-        let is_first = self.renewal.as_ref().is_none_or(Renewal::is_first) && tree.root() == self.tree.root();
+        // What has not been read anew is the first by its name.
+        let is_first = self.generation == 0
+            || (self.renewal.as_ref().is_none_or(Renewal::is_first) && tree.root() == self.tree.root());
         let kin = if is_first { self.kin.iter().copied().collect() } else { Kin::default() };
         let inodes = Inodes { root: tree.root(), generation: self.generation, kin };
         let gifts = Gifts::new(Arc::clone(&tree), inodes, Arc::clone(connection));

@@ -44,13 +44,19 @@ impl Drive {
     /// As [`super::mount`].
     pub fn mount(request: &super::Request, made: bool) -> Result<Self, MountError> {
         // Without the mount table nobody could tidy.
-        let before = table::read().map_err(|error| {
+        let no_table = |error: io::Error| {
             MountError::new(Kind::System, format!("/proc/self/mountinfo: {error}")).hint("mount /proc")
-        })?;
+        };
+        fs::metadata("/proc/self/mountinfo").map_err(no_table)?;
+        let before = table::on_top(&request.point).map_err(no_table)?;
         // A drive below ours would be in use by that.
-        let lock = if topmost(before, &request.point).is_none() { lock(&request.point) } else { None };
+        let lock = if before.is_some_and(|entry| entry.is_ours()) { None } else { lock(&request.point) };
+        // Kernels that don't tell would ask the drive, which nobody serves yet.
+        let tells = table::device_of_root(&request.point).is_some();
         let device = super::mount(request)?;
-        let file_system = topmost(table::read().unwrap_or_default(), &request.point).map(|entry| entry.device);
+        let from_table = || topmost(table::read().unwrap_or_default(), &request.point).map(|entry| entry.device);
+        let asked = if tells { table::device_of_root(&request.point).flatten() } else { None };
+        let file_system = asked.or_else(from_table);
         let point = Point { path: request.point.clone(), file_system, made, lock };
         Ok(Self { device: Arc::new(device), point: Some(point) })
     }

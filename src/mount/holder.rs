@@ -227,9 +227,6 @@ fn hold(
             if let Err(error) = server.greet(Arc::clone(&drive.device)) {
                 return given_up(error, server, drive);
             }
-            if let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
-                read_ahead::raise(number);
-            }
             (origin, None, Lives::default())
         }
         Past::Former(origin, former) => {
@@ -253,6 +250,9 @@ fn hold(
             Ok(ForkResult::Parent { child }) => child,
         };
         // After the worker, which has more to do before it can answer.
+        if !takes_over && let Some(number) = drive.point.as_ref().and_then(|point| point.file_system) {
+            read_ahead::raise(number);
+        }
         if let Some((theirs, former)) = unwatched.take() {
             match fork_as(NAME) {
                 Ok(ForkResult::Child) => {

@@ -5,6 +5,7 @@
 
 mod drive;
 mod error;
+mod filter;
 mod fusermount;
 mod handover;
 mod holder;

@@ -3,17 +3,16 @@
 //! It needs descriptors that are open already, memory and threads: the connection to the kernel, the image, the log.
 //! So whoever might take it over by way of a crafted image can open nothing, start nothing and talk to nobody.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
 };
+use nix::errno::Errno;
 use nix::sys::prctl::set_no_new_privs;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, apply_filter,
-};
+use seccompiler::apply_filter;
+
+use super::filter::{self, Verdict};
 
 /// System calls that a serving process makes; all others are refused (EPERM).
 const CALLS: &[libc::c_long] = &[
@@ -41,8 +40,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_mprotect,
     libc::SYS_madvise,
     // Threads.
-    libc::SYS_clone,
-    libc::SYS_clone3,
     libc::SYS_futex,
     libc::SYS_set_robust_list,
     libc::SYS_rseq,
@@ -178,35 +175,26 @@ fn forbid_files(confinement: Confinement) -> io::Result<()> {
 }
 
 fn forbid_calls(confinement: Confinement) -> io::Result<()> {
-    let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let files = if confinement == Confinement::Readable { FILE_CALLS } else { &[] };
-    for call in CALLS.iter().chain(OLDER_CALLS).chain(files) {
-        rules.insert(*call, Vec::new());
-    }
+    let number = |call: &libc::c_long| u32::try_from(*call).map_err(io::Error::other);
+    let calls = CALLS.iter().chain(OLDER_CALLS).chain(files);
+    let mut listed: Vec<(u32, Verdict)> =
+        calls.map(|call| Ok((number(call)?, Verdict::Allow))).collect::<io::Result<_>>()?;
     // A new thread, and no new process.
-    let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
-    let is_thread =
-        SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(thread), thread).map_err(other)?;
-    rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread]).map_err(other)?]);
-    // What clone3 is to do can't be looked at from a filter; told that there is none, libraries use clone. First, as
-    // the other filter allows no further ones.
-    let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    install(clone3, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.cast_unsigned()), architecture)?;
-    install(rules, SeccompAction::Errno(libc::EPERM.cast_unsigned()), SeccompAction::Allow, architecture)
-}
-
-fn install(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
-    otherwise: SeccompAction,
-    listed: SeccompAction,
-    architecture: TargetArch,
-) -> io::Result<()> {
-    let filter = SeccompFilter::new(rules, otherwise, listed, architecture).map_err(other)?;
-    let program: BpfProgram = filter.try_into().map_err(other)?;
+    listed.push((number(&libc::SYS_clone)?, Verdict::AllowWith(libc::CLONE_THREAD.cast_unsigned())));
+    // What clone3 is to do can't be looked at from a filter; told that there is none, libraries use clone.
+    listed.push((number(&libc::SYS_clone3)?, Verdict::Fail(Errno::ENOSYS)));
+    let program = filter::program(architecture()?, &listed, Verdict::Fail(Errno::EPERM))?;
     apply_filter(&program).map_err(io::Error::other)
 }
 
-fn other(error: seccompiler::BackendError) -> io::Error {
-    io::Error::other(error)
+/// The number that Linux names this machine's kind of calls by (`AUDIT_ARCH_…`): that of ELF, little-endian, 64 bits.
+fn architecture() -> io::Result<u32> {
+    const LITTLE_64: u32 = 0xC000_0000;
+    match std::env::consts::ARCH {
+        "x86_64" => Ok(LITTLE_64 | 62),
+        "aarch64" => Ok(LITTLE_64 | 183),
+        "riscv64" => Ok(LITTLE_64 | 243),
+        other => Err(io::Error::other(format!("the calls of {other} are not known"))),
+    }
 }

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+
 use super::TYPE;
 
 /// One mount.
@@ -74,6 +76,30 @@ pub fn read() -> io::Result<Vec<Entry>> {
     let mut text = Vec::with_capacity(16 * 1024);
     File::open("/proc/self/mountinfo")?.read_to_end(&mut text)?;
     Ok(parse(&text))
+}
+
+/// What is on top of a directory, if anything is mounted there; the directory's path is absolute and has no links.
+///
+/// # Errors
+/// When /proc is not there.
+pub fn on_top(point: &Path) -> io::Result<Option<Entry>> {
+    // The table takes a good while; newer kernels tell of one directory.
+    match device_of_root(point) {
+        Some(None) => Ok(None),
+        _ => Ok(read()?.into_iter().rfind(|entry| entry.point == point)),
+    }
+}
+
+/// The numbers of the device that is mounted on a directory, without asking that; within it nothing where it is no
+/// mount, and nothing at all where the kernel does not tell (before Linux 5.8).
+pub fn device_of_root(point: &Path) -> Option<Option<(u32, u32)>> {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+    let found = statx(CWD, point, flags, StatxFlags::empty()).ok()?;
+    let is_root = StatxAttributes::MOUNT_ROOT;
+    if !found.stx_attributes_mask.contains(is_root) {
+        return None;
+    }
+    Some(found.stx_attributes.contains(is_root).then_some((found.stx_dev_major, found.stx_dev_minor)))
 }
 
 /// The mounts of mount-iso.
