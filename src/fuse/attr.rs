@@ -69,6 +69,12 @@ impl Inodes {
         Inode { named: id.get() ^ self.mark(), shown: id.get() }
     }
 
+    /// Whether the kernel may still ask for a file of this name, and it is one that it had before this generation.
+    pub fn is_of_kin(self, named: u64) -> bool {
+        let of = named >> Self::SHIFT;
+        of != self.mark() >> Self::SHIFT && self.kin.has(of)
+    }
+
     /// The node that the kernel names; `None` for one of a former image.
     pub fn node(self, named: u64) -> Option<NodeId> {
         if named == ROOT {

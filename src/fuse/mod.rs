@@ -162,6 +162,16 @@ impl Service {
     }
 }
 
+impl Service {
+    fn forget_passed_through(&self, keeps: impl Fn(u64) -> bool) {
+        if let (Some(passthrough), Some((_, connection))) = (&self.passthrough, &self.agreed)
+            && let Some(queue) = connection.first()
+        {
+            passthrough.forget(keeps, queue.as_fd());
+        }
+    }
+}
+
 /// `None`, and why in the log, when descriptors are short.
 fn pass(hidden: Option<Hidden>, table: HashMap<u64, i32>) -> Option<Arc<Passthrough>> {
     let passthrough = Passthrough::new(hidden, table);
@@ -179,6 +189,7 @@ impl Server for Service {
     }
 
     fn questions(&self) -> Option<BorrowedFd<'_>> {
+        self.renewal.as_ref()?;
         self.passthrough.as_deref().map(Passthrough::questions)
     }
 
@@ -204,6 +215,8 @@ impl Server for Service {
         if let Some(renewal) = &mut self.renewal {
             renewal.follow()?;
             self.renew(true);
+            // They are of the medium that has failed.
+            self.forget_passed_through(|_| false);
         }
         Ok(())
     }
@@ -228,6 +241,9 @@ impl Server for Service {
             self.kin.push(self.generation);
         }
         self.generation = self.generation.saturating_add(1);
+        let inodes =
+            Inodes { root: self.tree.root(), generation: self.generation, kin: self.kin.iter().copied().collect() };
+        self.forget_passed_through(|file| inodes.is_of_kin(file));
     }
 
     fn confinement(&self) -> Confinement {

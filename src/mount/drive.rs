@@ -51,12 +51,16 @@ impl Drive {
         let before = table::on_top(&request.point).map_err(no_table)?;
         // A drive below ours would be in use by that.
         let lock = if before.is_some_and(|entry| entry.is_ours()) { None } else { lock(&request.point) };
-        // Kernels that don't tell would ask the drive, which nobody serves yet.
-        let tells = table::device_of_root(&request.point).is_some();
+        let below = table::device_of_root(&request.point);
         let device = super::mount(request)?;
         let from_table = || topmost(table::read().unwrap_or_default(), &request.point).map(|entry| entry.device);
-        let asked = if tells { table::device_of_root(&request.point).flatten() } else { None };
-        let file_system = asked.or_else(from_table);
+        let file_system = match below {
+            // Ours may have been mounted where this process can't see it.
+            Some(below) => table::device_of_root(&request.point).flatten().filter(|ours| Some(*ours) != below),
+            // Kernels that don't tell would ask the drive, which nobody serves yet.
+            None => None,
+        };
+        let file_system = file_system.or_else(from_table);
         let point = Point { path: request.point.clone(), file_system, made, lock };
         Ok(Self { device: Arc::new(device), point: Some(point) })
     }

@@ -43,7 +43,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A process of its own does the asking, as whoever asks a drive that is silent can't be stopped.
 pub fn state(point: &Path, user: Option<u32>) -> State {
     let Ok(path) = CString::new(point.as_os_str().as_bytes()) else { return State::Served };
-    let answer = |result| if result == Err(Errno::ENOTCONN) { State::Stale } else { State::Served };
+    let answer = |result| match result {
+        // The second is said to whoever was waiting for an answer when the process ended.
+        Err(Errno::ENOTCONN | Errno::ECONNABORTED) => State::Stale,
+        _ => State::Served,
+    };
     let Ok((ours, theirs)) = pipe2(OFlag::O_CLOEXEC) else { return answer(sys::ask(&path)) };
     match sys::fork() {
         // Threads are running: this is no command.

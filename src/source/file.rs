@@ -93,7 +93,7 @@ pub fn of_file(file: File, mode: IoMode) -> io::Result<SharedSource> {
 }
 
 /// Whether a file lies on a file system whose pages don't vanish with a network or another process.
-fn is_local(file: &File) -> bool {
+pub fn is_local(file: &File) -> bool {
     const CIFS: i64 = 0xFF53_4D42;
     const SMB2: i64 = 0xFE53_4D42;
     const CEPH: i64 = 0x00C3_6400;

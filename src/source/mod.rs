@@ -14,7 +14,7 @@ pub use cached::Cached;
 pub use decoded::{BlockDecoder, Decoded};
 pub use extent::{Extent, ExtentList, Location};
 pub use extents::Extents;
-pub use file::{FileSource, IoMode, of_file, open};
+pub use file::{FileSource, IoMode, is_local, of_file, open};
 pub use mapped::Lent;
 pub use memory::Memory;
 pub use watch::{Change, Version, Watch};

@@ -34,8 +34,8 @@ const LEAST: u64 = 1024 * 1024;
 const MOST: usize = 512;
 /// Answers that a worker remembers.
 const KNOWN: usize = 32_768;
-/// How long a worker waits for its holder.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a worker waits for its holder, which may be trying another program.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of the longest message.
 const MESSAGE: usize = 4096;
 /// The answer for a file that is not passed through.
@@ -54,16 +54,10 @@ pub struct Passthrough {
     table: Mutex<Table>,
     /// The holder's end.
     answers: OwnedFd,
-    worker: Mutex<Asking>,
-}
-
-/// The worker's end, and what it was told.
-#[derive(Debug)]
-struct Asking {
-    questions: OwnedFd,
-    known: Table,
-    /// The holder does not answer: no further file is passed through.
-    over: bool,
+    /// The worker's end, which one asks by at a time.
+    asking: Mutex<OwnedFd>,
+    /// In the worker: what it was told.
+    known: Mutex<Table>,
 }
 
 impl Passthrough {
@@ -74,8 +68,8 @@ impl Passthrough {
     pub fn new(hidden: Option<Hidden>, table: Table) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let (answers, questions) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-        let worker = Mutex::new(Asking { questions, known: Table::new(), over: false });
-        Ok(Self { hidden, table: Mutex::new(table), answers, worker })
+        let (asking, known) = (Mutex::new(questions), Mutex::new(Table::new()));
+        Ok(Self { hidden, table: Mutex::new(table), answers, asking, known })
     }
 
     /// In the holder: where questions come in.
@@ -88,17 +82,33 @@ impl Passthrough {
         self.table.lock().map(|table| table.clone()).unwrap_or_default()
     }
 
-    /// In the holder: answers the questions that have come.
+    /// In the holder: answers a question if one has come. One: whoever asks without end must not keep it from all
+    /// else that it does.
     pub fn answer(&self, image: &File, connection: BorrowedFd<'_>) {
         let mut message = [0; MESSAGE];
-        while let Ok(length @ 1..) = read(&self.answers, &mut message) {
-            let question = message.get(..length).unwrap_or_default();
-            let Some((name, layout)) = question.split_first_chunk() else { continue };
-            let file = u64::from_le_bytes(*name);
-            let number = self.decide(file, layout, image, connection);
-            // A worker that is gone needs none.
-            let _ = write(&self.answers, &[&file.to_le_bytes()[..], &number.to_le_bytes()].concat());
-        }
+        let Ok(length @ 1..) = read(&self.answers, &mut message) else { return };
+        let question = message.get(..length).unwrap_or_default();
+        let Some((name, layout)) = question.split_first_chunk() else { return };
+        let file = u64::from_le_bytes(*name);
+        let number = self.decide(file, layout, image, connection);
+        // A worker that is gone needs none.
+        let _ = write(&self.answers, &[&file.to_le_bytes()[..], &number.to_le_bytes()].concat());
+    }
+
+    /// In the holder: forgets what was decided about files that nobody can open any more; `keeps`: whether a name is
+    /// still that of such a file.
+    pub fn forget(&self, keeps: impl Fn(u64) -> bool, connection: BorrowedFd<'_>) {
+        let Ok(mut table) = self.table.lock() else { return };
+        table.retain(|file, number| {
+            let kept = keeps(*file);
+            if !kept
+                && *number != NONE
+                && let Err(error) = sys::close_backing(connection, *number)
+            {
+                log::debug!("file {file:#x} is not forgotten: {error}");
+            }
+            kept
+        });
     }
 
     fn decide(&self, file: u64, layout: &[u8], image: &File, connection: BorrowedFd<'_>) -> i32 {
@@ -126,23 +136,26 @@ impl Passthrough {
     /// whoever opens it wants to read past the kernel's memory (`O_DIRECT`).
     ///
     /// # Errors
-    /// `EINVAL` for `direct` and a file that is passed through: an EROFS in a file does not have it.
+    /// `EINVAL` for `direct` and a file that is passed through: an EROFS in a file does not have it. `EIO` when the holder
+    /// does not answer, as any other way to open it might be refused.
     pub fn backing(&self, file: u64, body: &dyn Source, image: &File, direct: bool) -> Result<Option<i32>, Errno> {
         if body.len() < LEAST {
             return Ok(None);
         }
-        let Ok(mut worker) = self.worker.lock() else { return Err(Errno::EIO) };
-        let number = match worker.known.get(&file) {
-            Some(known) => *known,
+        let known = self.known.lock().ok().and_then(|known| known.get(&file).copied());
+        let number = match known {
+            Some(known) => known,
             None => {
-                let layout = Layout::of(body, image).filter(|_| !worker.over);
-                let number = layout.map_or(Ok(NONE), |layout| worker.ask(file, &layout)).unwrap_or_else(|error| {
-                    log::warn!("no further file is passed through: {error}");
-                    worker.over = true;
-                    NONE
-                });
-                if worker.known.len() < KNOWN {
-                    worker.known.insert(file, number);
+                // What can't be passed through now never can.
+                let Some(layout) = Layout::of(body, image) else { return Ok(None) };
+                let number = self.ask(file, &layout).map_err(|error| {
+                    log::warn!("file {file:#x} can't be opened: whether it is passed through is not known: {error}");
+                    Errno::EIO
+                })?;
+                if let Ok(mut known) = self.known.lock()
+                    && known.len() < KNOWN
+                {
+                    known.insert(file, number);
                 }
                 number
             }
@@ -153,29 +166,28 @@ impl Passthrough {
             number => Ok(Some(number)),
         }
     }
-}
 
-impl Asking {
     fn ask(&self, file: u64, layout: &Layout) -> io::Result<i32> {
-        write(&self.questions, &[&file.to_le_bytes()[..], &layout.to_bytes()].concat())?;
+        let asking = self.asking.lock().map_err(|_| io::Error::other("a thread has failed"))?;
+        write(&*asking, &[&file.to_le_bytes()[..], &layout.to_bytes()].concat())?;
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let mut watched = [PollFd::new(self.questions.as_fd(), PollFlags::POLLIN)];
+            let mut watched = [PollFd::new(asking.as_fd(), PollFlags::POLLIN)];
             match poll(&mut watched, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::TimedOut)),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
             let mut message = [0; size_of::<u64>() + size_of::<i32>()];
-            match read(&self.questions, &mut message) {
+            match read(&*asking, &mut message) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::BrokenPipe)),
                 Ok(_) => {}
                 Err(Errno::EAGAIN | Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             }
             let (name, number) = message.split_first_chunk().ok_or(io::ErrorKind::InvalidData)?;
-            // What a worker before this one had asked is passed over.
+            // What was asked by a worker before this one, or given up, is passed over.
             if u64::from_le_bytes(*name) == file {
                 return Ok(i32::from_le_bytes(*number.first_chunk().ok_or(io::ErrorKind::InvalidData)?));
             }
