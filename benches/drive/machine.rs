@@ -1,6 +1,8 @@
 //! What the figures were measured on.
 
 use std::fs;
+use std::hint::black_box;
+use std::io;
 
 use crate::settings::Settings;
 
@@ -62,4 +64,21 @@ fn date(seconds: u64) -> String {
     let month = (5 * day + 2) / 153;
     let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
     format!("{:04}-{month:02}-{day:02}", year + era * 400 + u64::from(month <= 2))
+}
+
+/// Touches so much memory and gives it back. A virtual machine is given memory when it touches it first, and may be taken
+/// what is free: whoever gets that anew waits for it, and not for what is measured.
+pub fn touch_memory(bytes: usize) -> io::Result<()> {
+    const PAGE: usize = 4096;
+    let kib = fs::read_to_string("/proc/meminfo")?
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    // Where there is little it would push out the image.
+    if kib.is_none_or(|kib| kib / 2 < bytes / 1024) {
+        return Ok(());
+    }
+    let mut memory = memmap2::MmapMut::map_anon(bytes)?;
+    memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
+    black_box(&memory[0]);
+    Ok(())
 }

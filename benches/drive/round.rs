@@ -14,6 +14,9 @@ use crate::plan::{Group, Step, What, groups};
 use crate::settings::Settings;
 use crate::{machine, requests, table, work};
 
+/// Bytes of memory that are made ready for a large file.
+const LARGE_MEMORY: usize = 5 << 30;
+
 /// What a contender took for a row in each round.
 pub type Cells = BTreeMap<(usize, Contender), Vec<Measured>>;
 
@@ -123,6 +126,11 @@ fn missing(groups: &[Group], made: &BTreeMap<Kind, Images>, cells: &Cells) -> Ve
 /// One contender's values for the steps of a group, as far as it came.
 fn measured(contender: Contender, image: &Path, group: &Group, settings: &Settings) -> Vec<Measured> {
     let prepared = if group.cached { images::cache(image) } else { images::evict(image) };
+    // As much as the kernel takes for what is read, and some more.
+    let prepared = prepared.and_then(|()| match group.image {
+        Kind::Large if !settings.quick => machine::touch_memory(LARGE_MEMORY),
+        _ => Ok(()),
+    });
     if let Err(error) = prepared {
         return vec![Measured::Failed(error.to_string())];
     }

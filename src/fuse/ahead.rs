@@ -53,11 +53,17 @@ struct Order {
 }
 
 impl Ahead {
-    /// So many bytes are about to be read there.
-    pub fn reads(&self, place: &InFile<'_>, length: u64) {
+    /// So many bytes are about to be read there. Whether somebody reads on who has read what lies before.
+    pub fn reads(&self, place: &InFile<'_>, length: u64) -> bool {
         let end = place.at.saturating_add(length);
-        let Some(stream) = self.follows(place.at, end) else { return };
-        let Some((from, to)) = stream.wanted(end) else { return };
+        let Some(stream) = self.follows(place.at, end) else { return false };
+        if let Some((from, to)) = stream.wanted(end) {
+            self.order(place, from, to);
+        }
+        true
+    }
+
+    fn order(&self, place: &InFile<'_>, from: u64, to: u64) {
         // One question instead of a look at each page of what mostly is there already.
         if sys::is_resident(place.file, to.saturating_sub(PAGE)) {
             return;

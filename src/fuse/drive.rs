@@ -21,6 +21,7 @@ use super::passthrough::Passthrough;
 use super::reply::{Reply, errno_of};
 use super::request::{Operation, Range, Request};
 use super::survey::Survey;
+use super::thrift::Thrift;
 use crate::error::{Error, Result};
 use crate::limits::MAX_NAME;
 use crate::source::Segment;
@@ -57,6 +58,7 @@ pub struct Drive {
     survey: Survey,
     gifts: Gifts,
     ahead: Ahead,
+    thrift: Thrift,
     /// Files that the kernel reads by itself, and the image that it reads them from.
     passthrough: Option<(Arc<Passthrough>, File)>,
     /// How long the kernel may remember names and attributes, in seconds.
@@ -68,7 +70,16 @@ fn errno(error: &Error) -> Errno {
 }
 
 impl Drive {
-    pub fn new(tree: Arc<Tree>, presentation: Presentation, inodes: Inodes, gifts: Gifts, valid: u64) -> Self {
+    /// `memory`: /proc/meminfo.
+    pub fn new(
+        tree: Arc<Tree>,
+        presentation: Presentation,
+        inodes: Inodes,
+        gifts: Gifts,
+        memory: Option<File>,
+        valid: u64,
+    ) -> Self {
+        let size = tree.info().blocks.saturating_mul(tree.info().block_size.into());
         Self {
             tree,
             presentation,
@@ -77,6 +88,7 @@ impl Drive {
             survey: Survey::default(),
             gifts,
             ahead: Ahead::default(),
+            thrift: Thrift::new(memory, size),
             passthrough: None,
             valid,
         }
@@ -205,11 +217,15 @@ impl Drive {
         if range.offset >= end {
             return reply.data(&[]);
         }
-        if let Some(place) = body.in_file(range.offset) {
-            self.ahead.reads(&place, end - range.offset);
+        let place = body.in_file(range.offset);
+        let mut once = false;
+        if let Some(place) = &place {
+            let goes_on = self.ahead.reads(place, end - range.offset);
+            once = end - range.offset >= LEAST_LENT && self.thrift.is_due(end - range.offset) && goes_on;
             // Few bytes are copied sooner than they are mapped; and the kernel reads on a medium for who reads, far
             // better than for who waits in a map.
-            if end - range.offset >= LEAST_LENT
+            if !once
+                && end - range.offset >= LEAST_LENT
                 && sys::is_resident(place.file, place.at)
                 && sys::is_resident(place.file, place.at.saturating_add(end - 1 - range.offset))
                 && let Some(lent) = body.lend(range.offset..end)
@@ -224,7 +240,10 @@ impl Drive {
         };
         match body.read_exact_at(buffer, range.offset) {
             Ok(()) => reply.data(buffer),
-            Err(error) => reply.error(errno_of(&error)),
+            Err(error) => return reply.error(errno_of(&error)),
+        }
+        if let Some(place) = place.filter(|_| once) {
+            self.thrift.let_go(&place, place.len.min(end - range.offset));
         }
     }
 

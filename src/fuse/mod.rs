@@ -15,8 +15,10 @@ mod renewal;
 mod reply;
 mod request;
 mod survey;
+mod thrift;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -65,6 +67,8 @@ pub struct Service {
     /// The kernel is to read large files by itself, if it can.
     wants_passthrough: bool,
     passthrough: Option<Arc<Passthrough>>,
+    /// What the kernel tells of memory; opened early, as a worker can open nothing.
+    memory: Option<File>,
 }
 
 impl Service {
@@ -89,6 +93,7 @@ impl Service {
             agreed: None,
             wants_passthrough: false,
             passthrough: None,
+            memory: File::open("/proc/meminfo").ok(),
         }
     }
 
@@ -271,7 +276,9 @@ impl Server for Service {
             (Some(passthrough), Some(renewal)) => Some((Arc::clone(passthrough), renewal.image()?)),
             _ => None,
         };
-        let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, valid).passing_through(passthrough);
+        let memory = self.memory.as_ref().map(File::try_clone).transpose()?;
+        let drive =
+            Drive::new(Arc::clone(&tree), presentation, inodes, gifts, memory, valid).passing_through(passthrough);
         if let Some(parts) = tree.parts().filter(|_| takes_over) {
             parts.recover().map_err(io::Error::other)?;
         }

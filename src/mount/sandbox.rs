@@ -25,6 +25,7 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_preadv,
     libc::SYS_preadv2,
     libc::SYS_lseek,
+    libc::SYS_fadvise64,
     libc::SYS_statx,
     libc::SYS_fstat,
     libc::SYS_fcntl,
