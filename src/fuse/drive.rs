@@ -76,7 +76,7 @@ impl Drive {
         presentation: Presentation,
         inodes: Inodes,
         gifts: Gifts,
-        memory: Option<File>,
+        memory: Option<Arc<File>>,
         valid: u64,
     ) -> Self {
         let size = tree.info().blocks.saturating_mul(tree.info().block_size.into());

@@ -68,7 +68,7 @@ pub struct Service {
     wants_passthrough: bool,
     passthrough: Option<Arc<Passthrough>>,
     /// What the kernel tells of memory; opened early, as a worker can open nothing.
-    memory: Option<File>,
+    memory: Option<Arc<File>>,
 }
 
 impl Service {
@@ -79,6 +79,8 @@ impl Service {
         let processors = |set: CpuSet| (0..CpuSet::count()).filter(|one| set.is_set(*one).unwrap_or(false)).count();
         let available = || sched_getaffinity(Pid::from_raw(0)).map_or(2, processors).min(4);
         let loops = loops.unwrap_or_else(available).clamp(1, MAX_LOOPS);
+        let size = tree.info().blocks.saturating_mul(tree.info().block_size.into());
+        let memory = (size >= thrift::LEAST).then(|| File::open("/proc/meminfo").ok()).flatten().map(Arc::new);
         Self {
             tree: Arc::new(tree),
             presentation,
@@ -93,7 +95,7 @@ impl Service {
             agreed: None,
             wants_passthrough: false,
             passthrough: None,
-            memory: File::open("/proc/meminfo").ok(),
+            memory,
         }
     }
 
@@ -276,9 +278,8 @@ impl Server for Service {
             (Some(passthrough), Some(renewal)) => Some((Arc::clone(passthrough), renewal.image()?)),
             _ => None,
         };
-        let memory = self.memory.as_ref().map(File::try_clone).transpose()?;
-        let drive =
-            Drive::new(Arc::clone(&tree), presentation, inodes, gifts, memory, valid).passing_through(passthrough);
+        let drive = Drive::new(Arc::clone(&tree), presentation, inodes, gifts, self.memory.clone(), valid)
+            .passing_through(passthrough);
         if let Some(parts) = tree.parts().filter(|_| takes_over) {
             parts.recover().map_err(io::Error::other)?;
         }

@@ -5,12 +5,15 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::source::InFile;
 
+/// Bytes of the smallest image that this is done for; a smaller one is not worth a descriptor.
+pub const LEAST: u64 = 256 * 1024 * 1024;
 /// Bytes that are served between two looks at the memory, which take some 20 µs.
 const INTERVAL: u64 = 64 * 1024 * 1024;
 /// Bytes before the end of what was served that stay for the next time: the kernel has yet to sort them in, and would
@@ -23,7 +26,7 @@ const REACH: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Thrift {
     /// /proc/meminfo, opened before the sandbox was entered. `None`: it is never known that memory is short.
-    memory: Option<File>,
+    memory: Option<Arc<File>>,
     /// Bytes of the image.
     size: u64,
     /// Bytes served since the last look.
@@ -33,7 +36,7 @@ pub struct Thrift {
 
 impl Thrift {
     /// `memory`: /proc/meminfo; `size`: bytes of the image.
-    pub fn new(memory: Option<File>, size: u64) -> Self {
+    pub fn new(memory: Option<Arc<File>>, size: u64) -> Self {
         // The first who asks has it looked at.
         Self { memory, size, served: AtomicU64::new(INTERVAL), is_short: AtomicBool::new(false) }
     }
@@ -48,7 +51,7 @@ impl Thrift {
     }
 
     fn look(&self) {
-        let available = self.memory.as_ref().and_then(available);
+        let available = self.memory.as_deref().and_then(available);
         let short = available.is_some_and(|available| available < self.size.saturating_mul(2));
         if self.is_short.swap(short, Ordering::Relaxed) != short {
             log::debug!(
@@ -108,8 +111,8 @@ mod tests {
             writeln!(file, "MemAvailable:  {kib:>9} kB").unwrap();
             file
         };
-        let file = memory(3 * 1024 * 1024);
-        let thrift = |size| Thrift::new(Some(file.try_clone().unwrap()), size);
+        let file = Arc::new(memory(3 * 1024 * 1024));
+        let thrift = |size| Thrift::new(Some(Arc::clone(&file)), size);
         assert!(thrift(2 << 30).is_due(0) && !thrift(1 << 30).is_due(0));
         assert!(!Thrift::new(None, 2 << 30).is_due(0));
         // Looked at again after a while.
