@@ -55,7 +55,8 @@ pub struct Drive {
     presentation: Presentation,
     inodes: Inodes,
     counter: Counter,
-    survey: Survey,
+    attributes: Survey,
+    birth_times: Survey,
     gifts: Gifts,
     ahead: Ahead,
     thrift: Thrift,
@@ -85,7 +86,8 @@ impl Drive {
             presentation,
             inodes,
             counter: Counter::default(),
-            survey: Survey::default(),
+            attributes: Survey::of_attributes(),
+            birth_times: Survey::of_birth_times(),
             gifts,
             ahead: Ahead::default(),
             thrift: Thrift::new(memory, size),
@@ -120,9 +122,7 @@ impl Drive {
             Operation::GetAttr => self.shown(inode).map(|shown| {
                 packer.attributes(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
             }),
-            Operation::Statx => self.shown(inode).map(|shown| {
-                packer.statx(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
-            }),
+            Operation::Statx => self.statx(inode, packer),
             Operation::ReadLink => self.read_link(inode, packer),
             Operation::Open { flags } => self.open(inode, flags, packer),
             Operation::OpenDir => self.open_dir(inode, packer),
@@ -162,6 +162,17 @@ impl Drive {
 
     fn shown(&self, inode: u64) -> Result<Shown, Errno> {
         self.node_id(inode).and_then(|id| self.shown_node(id)).map_err(|error| errno(&error))
+    }
+
+    /// The kernel asks this where a birth time is wanted. After ENOSYS it asks for what else there is, where it does
+    /// not have that already.
+    fn statx(&self, inode: u64, packer: &mut Packer) -> Result<(), Errno> {
+        if self.birth_times.knows_of_none(&self.tree) {
+            return Err(Errno::ENOSYS);
+        }
+        let shown = self.shown(inode)?;
+        packer.statx(&shown, self.inodes.inode(shown.id), self.valid(shown.id));
+        Ok(())
     }
 
     fn lookup(&self, parent: u64, name: &[u8], packer: &mut Packer) -> Result<(), Errno> {
@@ -365,7 +376,7 @@ impl Drive {
 
     /// ENOSYS makes the kernel never ask again, on discs that have none.
     fn extended_attributes(&self, inode: u64) -> Result<Vec<Attribute>, Errno> {
-        if self.survey.knows_of_none(&self.tree) {
+        if self.attributes.knows_of_none(&self.tree) {
             return Err(Errno::ENOSYS);
         }
         self.node_id(inode).and_then(|id| self.tree.attributes(id)).map_err(|error| errno(&error))

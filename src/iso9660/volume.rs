@@ -386,6 +386,11 @@ impl Volume for Iso9660 {
         self.has_attributes
     }
 
+    /// Only TF of Rock Ridge records them (RRIP 4.1.6).
+    fn has_birth_times(&self) -> bool {
+        self.naming == Naming::RockRidge
+    }
+
     fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
         if !self.has_attributes {
             return Ok(Vec::new());

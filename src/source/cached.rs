@@ -29,7 +29,8 @@ pub struct Cached {
     blocks: Mutex<LruCache<u64, Arc<[u8]>>>,
     /// Sectors, or parts of them, of which only a few bytes were wanted, where no block was there.
     pieces: Mutex<LruCache<u64, Arc<[u8]>>>,
-    /// How often that was so of a block lately: who comes again will want the rest, too.
+    /// How often that was so of a block since it was last there: who comes again will want the rest, too. Who then looks
+    /// here and there in more than is kept has it pushed out before it has paid off, and is not to pay each time.
     peeks: Mutex<LruCache<u64, u8>>,
     /// Blocks that could not be read as a whole lately: no drive is to retry them for each of their sectors.
     bad: Mutex<LruCache<u64, ()>>,
@@ -84,8 +85,9 @@ impl Cached {
     fn is_peeked_often(&self, block: u64) -> bool {
         let Ok(mut peeks) = self.peeks.lock() else { return true };
         let times = peeks.get_or_insert_mut(block, || 0);
-        *times = times.saturating_add(1);
-        *times > PEEKS
+        let often = *times >= PEEKS;
+        *times = if often { 0 } else { times.saturating_add(1) };
+        often
     }
 
     fn kept_piece(&self, start: u64) -> Option<Arc<[u8]>> {

@@ -94,6 +94,11 @@ impl Tree {
         self.volume.has_attributes()
     }
 
+    /// Whether any file may have a birth time.
+    pub fn has_birth_times(&self) -> bool {
+        self.volume.has_birth_times()
+    }
+
     pub fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>> {
         self.volume.attributes(id)
     }

@@ -172,6 +172,10 @@ pub trait Volume: Send + Sync + Debug {
     /// Whether any file may have extended attributes.
     fn has_attributes(&self) -> bool;
     fn attributes(&self, id: NodeId) -> Result<Vec<Attribute>>;
+    /// Whether any file may have a creation time.
+    fn has_birth_times(&self) -> bool {
+        true
+    }
     /// Where a node is recorded; nowhere where the volume is none of a disc.
     fn places(&self, _id: NodeId) -> Result<Places> {
         Ok(Places::default())
