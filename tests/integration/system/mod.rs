@@ -5,6 +5,7 @@
 
 mod autofs;
 mod containers;
+mod memory;
 mod mount8;
 mod running;
 pub mod sandbox;
