@@ -12,7 +12,7 @@ pub struct Settings {
     pub only: String,
     /// For one command.
     pub limit: Duration,
-    /// When no further round begins.
+    /// When nothing more is measured.
     pub end: Instant,
     pub write: Option<PathBuf>,
     /// Where images, mounts and copies on a disk are.
