@@ -7,8 +7,8 @@ const MIB: u64 = 1 << 20;
 /// Bytes of a file in an image that is large enough to be kept once.
 const LARGE: u64 = 300 * MIB;
 
-/// Mounts with so many KiB available as the machine says, reads in order, and prints how many bytes of the image are in
-/// memory afterwards, then how many of the drive's file.
+/// With 16 GiB of memory available, and then with 512 MiB, as far as `/proc/meminfo` says: mounts, reads in order, and
+/// prints how many bytes of the image are in memory afterwards, and how many of the drive's file.
 const READ: &str = r#"
 findmnt -no FSTYPE -T large.iso
 mkdir m
